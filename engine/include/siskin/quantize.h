@@ -1,0 +1,35 @@
+// Rewriting a model's matrices in another type.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <siskin/export.h>
+#include <siskin/result.h>
+
+namespace siskin {
+
+struct QuantizeOptions {
+  std::string type;      // "f32", "f16", "bf16", "q8_0", "q4_0"
+  unsigned threads = 0;
+  std::function<bool(uint64_t done, uint64_t total)> on_progress;  // bytes; false cancels
+};
+
+struct QuantizeReport {
+  std::map<std::string, uint64_t> types;   // tensors by type
+  std::vector<std::string> fallbacks;      // "blk.0.ffn_down.weight: 40 columns, q4_0 needs 32: f16"
+  double bits_per_weight = 0;
+  uint64_t bytes = 0;                      // of the file written
+  double seconds = 0;
+};
+
+// Reads a GGUF file or a Hugging Face folder, writes GGUF. Matrices get the type, except that norms, biases and routers stay F32
+// and rows that the block does not divide take the next type (q4_0 -> q8_0 -> f16). The output is old, new or absent, never half.
+SISKIN_API Result<QuantizeReport> quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
+                                                 const QuantizeOptions& options);
+
+}  // namespace siskin

@@ -1,0 +1,50 @@
+// ModelFile: one model on disk, a GGUF file (or its splits) or a Hugging Face folder, seen as metadata and tensors in GGUF's
+// vocabulary. It owns the memory mappings; views into it live as long as it does.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <siskin/result.h>
+
+#include "formats/metadata.h"
+#include "formats/tensor_view.h"
+
+namespace siskin {
+
+enum class RopePairing : uint8_t {
+  interleaved,  // pairs (0,1), (2,3), ...: GGUF's llama architecture, whose q/k rows were permuted for it
+  half_split,   // pairs (i, i + d/2): Hugging Face's files
+};
+
+class ModelFile {
+ public:
+  // Opens and checks the headers; reads no weights. For a split GGUF any part may be named. Every length is checked against
+  // the file's size before use. Errors name the file, the byte offset where it matters, what was expected and what was found.
+  static Result<ModelFile> open(const std::filesystem::path& path);
+
+  ModelFile(ModelFile&&) noexcept;
+  ModelFile& operator=(ModelFile&&) noexcept;
+  ~ModelFile();
+
+  const std::filesystem::path& path() const;
+  bool is_hugging_face() const;
+  const Metadata& metadata() const;
+  std::span<const TensorView> tensors() const;
+  const TensorView* find(std::string_view name) const;  // nullptr when absent
+  size_t file_bytes() const;                            // all files of the model that hold weights
+  // Tells the kernel that the pages of this tensor will not be read again (they were packed).
+  void release(const TensorView& tensor) const;
+
+ private:
+  struct State;
+  explicit ModelFile(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// The pairing of q/k rows in this file, from its kind and architecture.
+RopePairing rope_pairing(const ModelFile& file);
+
+}  // namespace siskin

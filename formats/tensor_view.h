@@ -1,0 +1,35 @@
+// TensorView: a named tensor in a mapped file, in the file's own row layout. It owns nothing.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "formats/dtype.h"
+
+namespace siskin {
+
+// Shapes are row-major, outermost first: [rows, cols], [experts, rows, cols], [n] for vectors. (GGUF writes the reverse.)
+using Shape = std::vector<size_t>;
+
+struct TensorView {
+  std::string name;  // GGUF vocabulary: "blk.3.ffn_gate.weight", also when it came from a Hugging Face folder
+  DType type{};
+  Shape shape;
+  // One slice for most tensors. Expert tensors [experts, rows, cols] have one slice per expert, because a Hugging Face
+  // folder keeps experts apart; a GGUF file fills the same vector with pointers into one range.
+  std::vector<const std::byte*> slices;
+  size_t slice_bytes = 0;  // bytes of each slice
+
+  size_t rows() const { return shape.size() < 2 ? 1 : shape[shape.size() - 2]; }
+  size_t cols() const { return shape.empty() ? 1 : shape.back(); }
+  size_t elements() const {
+    size_t n = 1;
+    for (size_t d : shape) n *= d;
+    return n;
+  }
+};
+
+std::string shape_text(const Shape& shape);  // "[2048, 64]"
+
+}  // namespace siskin

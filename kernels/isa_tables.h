@@ -1,0 +1,13 @@
+// The tables that the instruction sets' translation units define, one global symbol each. Only select.cpp reads them.
+#pragma once
+
+#include "kernels/kernels.h"
+
+namespace siskin {
+
+extern const KernelTable kTableRef;         // complete, baseline flags
+extern const KernelTable kTableAvx2;        // AVX2 + FMA + F16C
+extern const KernelTable kTableAvx512Vnni;  // AVX-512 F/BW/DQ/VL/VNNI
+extern const KernelTable kTableNeonDot;     // ARMv8.2 NEON + dotprod + fp16
+
+}  // namespace siskin

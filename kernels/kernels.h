@@ -1,0 +1,138 @@
+// What is done to tensors: every operation's contract, as an equation, and the table that holds one function for each.
+// Plain data only: this header is included by the translation unit of every instruction set.
+//
+// Shared rules. All functions are noexcept, allocate nothing, and may run on several threads on disjoint outputs. Pointers need the
+// alignment of their element type only, except PackedMatrix::data (64). Inputs and outputs do not alias unless a line says so.
+// The order of every floating-point sum is part of the contract where written; it never depends on threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "formats/packed/layout.h"
+
+namespace siskin {
+
+// Activations in int8: row i holds q[i*cols ..], and per block b of 32: scale[i*cols/32 + b] and sum[...] = sum of its q.
+struct QuantRows {
+  const int8_t* q = nullptr;
+  const float* scale = nullptr;
+  const int32_t* sum = nullptr;
+};
+
+// y[i, r] = sum_k W[r, k] * X[g(i), k]   for i in [0, m), r in rows of strips [strip_begin, strip_end), r < w.rows
+//   g(i) = gather ? gather[i] : i
+// F32, F16, BF16 weights read `x` (f32, row i at x + i*x_stride), widen each weight to f32, and sum in f32 over k in any fixed order.
+// Q8_0, Q4_0 read `xq`: y = sum_b fma(dw[r,b] * dx[b], float(sum_{k in b} qw*qx), .) over blocks b in ascending order,
+//   the inner sum exact in int32; so these are bit-identical on every instruction set.
+// y[i, r] lies at y + i*y_stride + (r - strip_begin*16): outputs start at the range's first row. Rows past w.rows are not written.
+struct MatmulArgs {
+  PackedMatrix w;
+  size_t strip_begin = 0;
+  size_t strip_end = 0;
+  size_t m = 0;
+  const uint32_t* gather = nullptr;  // [m] or null
+  const float* x = nullptr;
+  size_t x_stride = 0;  // in floats
+  QuantRows xq;
+  float* y = nullptr;
+  size_t y_stride = 0;  // in floats, >= (strip_end - strip_begin) * 16 unless m == 1
+};
+using MatmulFn = void (*)(const MatmulArgs& args) noexcept;  // matvec: the same with m == 1
+
+// What a weight type's matmul reads.
+enum class Activation : uint8_t { f32, int8 };
+inline Activation activation_of(DType type) {
+  return type == DType::Q8_0 || type == DType::Q4_0 ? Activation::int8 : Activation::f32;
+}
+
+// Per block b of 32: scale = max|x| / 127, q = round_half_even(x / scale) (as x * (127 / max|x|)), sum = sum q; all zero for a zero block.
+// REQUIRES: n % 32 == 0.
+using QuantizeFn = void (*)(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum) noexcept;
+
+// y[j] = x[j] * w[j] / sqrt(mean_j(x[j]^2) + eps).  y may be x.
+struct RmsNormArgs {
+  const float* x = nullptr;
+  const float* w = nullptr;
+  float* y = nullptr;
+  size_t n = 0;
+  float eps = 0;
+  uint32_t tensor = 0;  // identity of w, for the ledger
+};
+using RmsNormFn = void (*)(const RmsNormArgs& args) noexcept;
+
+// Rotates each head in place: (a, b) -> (a cos - b sin, a sin + b cos) for pair j of [0, n_rot/2).
+// interleaved: a = x[2j], b = x[2j+1];  otherwise a = x[j], b = x[j + n_rot/2]. Elements past n_rot stay.
+struct RopeArgs {
+  float* x = nullptr;  // head h at x + h*head_dim
+  size_t n_heads = 0;
+  size_t head_dim = 0;
+  size_t n_rot = 0;
+  const float* cos = nullptr;  // [n_rot/2] at this position
+  const float* sin = nullptr;
+  bool interleaved = true;
+};
+using RopeFn = void (*)(const RopeArgs& args) noexcept;
+
+// x[j] = exp(x[j] - max x) / sum exp(x - max x), in place. REQUIRES: n >= 1; -inf entries become 0 if any entry is finite.
+using SoftmaxFn = void (*)(float* x, size_t n) noexcept;
+
+// y[j] = g[j] / (1 + exp(-g[j])) * u[j].  y may be g or u.
+using SwigluFn = void (*)(const float* g, const float* u, float* y, size_t n) noexcept;
+
+// y[j] += s * x[j].
+using AxpyFn = void (*)(float s, const float* x, float* y, size_t n) noexcept;
+
+// ids[0..k): the indices of the k largest of x, in descending order of value, ties by lower index; NaN ranks below everything.
+// REQUIRES: 1 <= k <= n.
+using TopKFn = void (*)(const float* x, size_t n, size_t k, uint32_t* ids) noexcept;
+
+// KV cache blocks. One block holds kKvPositions positions of one (layer, KV head):
+//   K: 2 strips of 16 positions, each [head_dim][16] F16 (layout r16k1: a position is a row);  V: [32 positions][head_dim] F16.
+inline constexpr size_t kKvPositions = 32;
+struct KvBlock {
+  uint16_t* k = nullptr;
+  uint16_t* v = nullptr;
+};
+// Stores one position's K and V (f32, [head_dim]) at `slot` in [0, 32) of a block, rounded to F16 to nearest even.
+using KvStoreFn = void (*)(const float* k, const float* v, size_t head_dim, const KvBlock& block, size_t slot) noexcept;
+
+// out[i] = sum_p softmax_p(scale * q[i].K[p]) V[p]   over positions p in [0, limit[i]), for i in [0, n_rows)
+// One KV head; the rows are the (token, query head) pairs that share it. Online softmax over blocks in ascending order, in f32.
+// Slots of a block at or past the limit may hold anything and are never used.
+// REQUIRES: 1 <= limit[i] <= 32 * blocks; n_rows <= kMaxAttentionRows; head_dim % 2 == 0, head_dim <= kMaxHeadDim.
+inline constexpr size_t kMaxAttentionRows = 64;
+inline constexpr size_t kMaxHeadDim = 512;
+struct AttentionArgs {
+  const float* const* q = nullptr;  // [n_rows] pointers to [head_dim]
+  float* const* out = nullptr;      // [n_rows] pointers to [head_dim]; out[i] may be q[i]
+  const uint32_t* limit = nullptr;  // [n_rows]
+  size_t n_rows = 0;
+  const KvBlock* blocks = nullptr;
+  size_t head_dim = 0;
+  float scale = 0;
+  uint32_t request = 0;  // identity, for the ledger
+  uint32_t layer = 0;
+  uint32_t kv_head = 0;
+};
+using AttentionFn = void (*)(const AttentionArgs& args) noexcept;
+
+// out[k] = W[row, k] in f32: an embedding lookup.
+struct GetRowArgs {
+  PackedMatrix w;
+  size_t row = 0;
+  float* out = nullptr;
+};
+using GetRowFn = void (*)(const GetRowArgs& args) noexcept;
+
+// The largest value's index, ties by lower index. REQUIRES: n >= 1.
+using ArgmaxFn = size_t (*)(const float* x, size_t n) noexcept;
+
+// One function per row of kernel_list.inc. A table of an instruction set may leave entries null; select.h overlays them.
+struct KernelTable {
+#define SISKIN_KERNEL(name, Fn, tolerance) Fn name;
+#include "kernels/kernel_list.inc"
+#undef SISKIN_KERNEL
+};
+
+}  // namespace siskin

@@ -1,0 +1,50 @@
+// Chooses the kernel table: the complete `ref` table overlaid by each supported instruction set in ascending order.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <siskin/result.h>
+
+#include "kernels/kernels.h"
+
+namespace siskin {
+
+struct Isa {
+  const char* name;           // "ref", "avx2", "avx512vnni", "neon_dot"
+  const KernelTable* own;     // this set's bodies alone, null entries where it has none
+  KernelTable complete;       // ref overlaid by every supported set up to this one
+};
+
+// The instruction sets that this CPU runs and this build has, ascending; the first is "ref".
+std::span<const Isa> available_isas();
+// `name` empty: SISKIN_ISA if set, else the last of available_isas(). Unknown or absent: not_found, with the list of what is there.
+Result<const Isa*> select_isa(std::string_view name = {});
+// Which set a kernel of this table came from (for --report): the name of the highest set whose own table holds that function.
+const char* origin_of(const Isa& isa, std::string_view kernel);
+
+inline MatmulFn matvec_of(const KernelTable& table, DType type) {
+  switch (type) {
+    case DType::F32: return table.matvec_f32;
+    case DType::F16: return table.matvec_f16;
+    case DType::BF16: return table.matvec_bf16;
+    case DType::Q8_0: return table.matvec_q8_0;
+    case DType::Q4_0: return table.matvec_q4_0;
+    default: return nullptr;
+  }
+}
+
+inline MatmulFn matmul_of(const KernelTable& table, DType type) {
+  switch (type) {
+    case DType::F32: return table.matmul_f32;
+    case DType::F16: return table.matmul_f16;
+    case DType::BF16: return table.matmul_bf16;
+    case DType::Q8_0: return table.matmul_q8_0;
+    case DType::Q4_0: return table.matmul_q4_0;
+    default: return nullptr;
+  }
+}
+
+}  // namespace siskin
