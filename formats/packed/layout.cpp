@@ -1,0 +1,188 @@
+// Packs rows into strips, and takes them apart again. Loops run over 16 rows with the type fixed outside them, because this is what
+// a load spends its time on: every weight of a model passes here once.
+#include "formats/packed/layout.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "formats/blocks/half.h"
+#include "formats/blocks/q4_0.h"
+#include "formats/blocks/q8_0.h"
+#include "formats/check.h"
+
+namespace siskin {
+namespace {
+
+constexpr size_t kScaleBytes = kStripRows * sizeof(uint16_t);
+constexpr size_t kPackedQ8Block = kScaleBytes + kStripRows * kQuantBlock;
+constexpr size_t kPackedQ4Block = kScaleBytes + kStripRows * kQuantBlock / 2;
+static_assert(kPackedQ8Block == 544 && kPackedQ4Block == 288);
+
+// r16k1 and r16k2: `Group` consecutive k of a row stay together.
+template <class Element, size_t Group>
+size_t element_offset(size_t row, size_t k) {
+  return ((k / Group) * kStripRows * Group + row * Group + k % Group) * sizeof(Element);
+}
+
+template <class Element, size_t Group>
+void pack_elements(const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
+  // 16 columns at a time, so that the reads of each row and the writes of the strip both stay within a few cache lines.
+  for (size_t k_begin = 0; k_begin < cols; k_begin += 16) {
+    const size_t k_end = std::min(k_begin + 16, cols);
+    for (size_t r = 0; r < n_rows; ++r) {
+      const std::byte* row = rows + r * cols * sizeof(Element);
+      for (size_t k = k_begin; k < k_end; ++k) {
+        std::memcpy(strip + element_offset<Element, Group>(r, k), row + k * sizeof(Element), sizeof(Element));
+      }
+    }
+  }
+}
+
+template <class Element, size_t Group>
+void unpack_elements(const std::byte* strip, size_t row, size_t cols, std::byte* out) {
+  for (size_t k = 0; k < cols; ++k) {
+    std::memcpy(out + k * sizeof(Element), strip + element_offset<Element, Group>(row, k), sizeof(Element));
+  }
+}
+
+// Q8_0 and Q4_0 share one shape: 16 scales, then groups of 16 rows x 4 bytes of the block's own bytes, each xored with `Flip`
+// (0x80 turns a signed q into q + 128; nibbles are already unsigned).
+template <class Block, uint32_t Flip>
+struct QuantStrip {
+  static constexpr size_t kGroups = sizeof(Block::q) / 4;
+  static constexpr size_t kBytes = kScaleBytes + kGroups * kStripRows * 4;
+
+  static void put(const Block& block, size_t row, std::byte* packed) {
+    std::memcpy(packed + row * 2, &block.scale, 2);
+    for (size_t g = 0; g < kGroups; ++g) {
+      uint32_t four;
+      std::memcpy(&four, block.q + g * 4, 4);
+      four ^= Flip;
+      std::memcpy(packed + kScaleBytes + g * kStripRows * 4 + row * 4, &four, 4);
+    }
+  }
+
+  static Block get(const std::byte* packed, size_t row) {
+    Block block;
+    std::memcpy(&block.scale, packed + row * 2, 2);
+    for (size_t g = 0; g < kGroups; ++g) {
+      uint32_t four;
+      std::memcpy(&four, packed + kScaleBytes + g * kStripRows * 4 + row * 4, 4);
+      four ^= Flip;
+      std::memcpy(block.q + g * 4, &four, 4);
+    }
+    return block;
+  }
+
+  static void pack(const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
+    const size_t n_blocks = cols / kQuantBlock;
+    for (size_t b = 0; b < n_blocks; ++b) {
+      for (size_t r = 0; r < n_rows; ++r) {
+        Block block;
+        std::memcpy(&block, rows + (r * n_blocks + b) * sizeof(Block), sizeof(Block));
+        put(block, r, strip + b * kBytes);
+      }
+    }
+  }
+
+  static void unpack(const std::byte* strip, size_t row, size_t cols, std::byte* out) {
+    for (size_t b = 0; b < cols / kQuantBlock; ++b) {
+      const Block block = get(strip + b * kBytes, row);
+      std::memcpy(out + b * sizeof(Block), &block, sizeof(Block));
+    }
+  }
+
+  static void decode(const std::byte* strip, size_t row, size_t cols, float* out) {
+    for (size_t b = 0; b < cols / kQuantBlock; ++b) decode_block(get(strip + b * kBytes, row), out + b * kQuantBlock);
+  }
+};
+
+using StripQ8 = QuantStrip<BlockQ8_0, 0x80808080u>;
+using StripQ4 = QuantStrip<BlockQ4_0, 0u>;
+static_assert(StripQ8::kBytes == kPackedQ8Block && StripQ4::kBytes == kPackedQ4Block);
+
+void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
+  switch (type) {
+    case DType::F32: return pack_elements<uint32_t, 1>(rows, n_rows, cols, strip);
+    case DType::F16: return pack_elements<uint16_t, 1>(rows, n_rows, cols, strip);
+    case DType::BF16: return pack_elements<uint16_t, 2>(rows, n_rows, cols, strip);
+    case DType::Q8_0: return StripQ8::pack(rows, n_rows, cols, strip);
+    case DType::Q4_0: return StripQ4::pack(rows, n_rows, cols, strip);
+    default: SISKIN_CHECK(!"pack_strip: a built type");
+  }
+}
+
+}  // namespace
+
+Layout packed_layout(DType type) {
+  switch (type) {
+    case DType::F32:
+    case DType::F16: return Layout::r16k1;
+    case DType::BF16: return Layout::r16k2;
+    case DType::Q8_0: return Layout::r16k4_q8;
+    case DType::Q4_0: return Layout::r16k4_q4;
+    default: SISKIN_CHECK(!"packed_layout: a built type");
+  }
+  return Layout::r16k1;
+}
+
+size_t packed_strip_bytes(DType type, size_t cols) {
+  switch (packed_layout(type)) {
+    case Layout::r16k1: return kStripRows * row_bytes(type, cols);
+    case Layout::r16k2: return kStripRows * row_bytes(type, cols + cols % 2);
+    case Layout::r16k4_q8: return cols / kQuantBlock * kPackedQ8Block;
+    case Layout::r16k4_q4: return cols / kQuantBlock * kPackedQ4Block;
+  }
+  return 0;
+}
+
+void pack_strips(DType type, const std::byte* rows, size_t n_rows, size_t cols, size_t strip_begin, size_t strip_end,
+                 std::byte* out) {
+  const size_t strip_bytes = packed_strip_bytes(type, cols);
+  const size_t file_row_bytes = row_bytes(type, cols);
+  for (size_t s = strip_begin; s < strip_end; ++s) {
+    const size_t first_row = s * kStripRows;
+    const size_t strip_rows = std::min(kStripRows, n_rows - first_row);
+    std::byte* strip = out + s * strip_bytes;
+    const bool padded = strip_rows < kStripRows || (type == DType::BF16 && cols % 2 != 0);
+    if (padded) std::memset(strip, 0, strip_bytes);
+    pack_strip(type, rows + first_row * file_row_bytes, strip_rows, cols, strip);
+  }
+}
+
+void unpack_row(const PackedMatrix& matrix, size_t row, std::byte* out) {
+  const std::byte* strip = matrix.data + row / kStripRows * matrix.strip_bytes;
+  const size_t r = row % kStripRows;
+  switch (matrix.type) {
+    case DType::F32: return unpack_elements<uint32_t, 1>(strip, r, matrix.cols, out);
+    case DType::F16: return unpack_elements<uint16_t, 1>(strip, r, matrix.cols, out);
+    case DType::BF16: return unpack_elements<uint16_t, 2>(strip, r, matrix.cols, out);
+    case DType::Q8_0: return StripQ8::unpack(strip, r, matrix.cols, out);
+    case DType::Q4_0: return StripQ4::unpack(strip, r, matrix.cols, out);
+    default: SISKIN_CHECK(!"unpack_row: a built type");
+  }
+}
+
+void decode_packed_row(const PackedMatrix& matrix, size_t row, float* out) {
+  const std::byte* strip = matrix.data + row / kStripRows * matrix.strip_bytes;
+  const size_t r = row % kStripRows;
+  const auto half_at = [strip](size_t offset) {
+    uint16_t bits;
+    std::memcpy(&bits, strip + offset, sizeof(bits));
+    return bits;
+  };
+  switch (matrix.type) {
+    case DType::F32: return unpack_elements<uint32_t, 1>(strip, r, matrix.cols, reinterpret_cast<std::byte*>(out));
+    case DType::F16:
+      for (size_t k = 0; k < matrix.cols; ++k) out[k] = f32_from_f16(half_at(element_offset<uint16_t, 1>(r, k)));
+      return;
+    case DType::BF16:
+      for (size_t k = 0; k < matrix.cols; ++k) out[k] = f32_from_bf16(half_at(element_offset<uint16_t, 2>(r, k)));
+      return;
+    case DType::Q8_0: return StripQ8::decode(strip, r, matrix.cols, out);
+    case DType::Q4_0: return StripQ4::decode(strip, r, matrix.cols, out);
+    default: SISKIN_CHECK(!"decode_packed_row: a built type");
+  }
+}
+
+}  // namespace siskin

@@ -1,0 +1,34 @@
+// The scalar bodies of the `ref` table: every operation as its equation in kernels.h says it, for any CPU. Not meant to be fast.
+#pragma once
+
+#include "kernels/kernels.h"
+
+namespace siskin::ref {
+
+// matmul.cpp
+void matmul_f32(const MatmulArgs& args) noexcept;
+void matmul_f16(const MatmulArgs& args) noexcept;
+void matmul_bf16(const MatmulArgs& args) noexcept;
+void matmul_q8_0(const MatmulArgs& args) noexcept;
+void matmul_q4_0(const MatmulArgs& args) noexcept;
+
+// rows.cpp
+void get_row(const GetRowArgs& args) noexcept;
+void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum) noexcept;
+
+// elementwise.cpp
+void rms_norm(const RmsNormArgs& args) noexcept;
+void rope(const RopeArgs& args) noexcept;
+void softmax(float* x, size_t n) noexcept;
+void swiglu(const float* g, const float* u, float* y, size_t n) noexcept;
+void axpy(float s, const float* x, float* y, size_t n) noexcept;
+
+// order.cpp
+void top_k(const float* x, size_t n, size_t k, uint32_t* ids) noexcept;
+size_t argmax(const float* x, size_t n) noexcept;
+
+// attention.cpp
+void kv_store(const float* k, const float* v, size_t head_dim, const KvBlock& block, size_t slot) noexcept;
+void attention(const AttentionArgs& args) noexcept;
+
+}  // namespace siskin::ref
