@@ -130,7 +130,7 @@ using ArgmaxFn = size_t (*)(const float* x, size_t n) noexcept;
 
 // One function per row of kernel_list.inc. A table of an instruction set may leave entries null; select.h overlays them.
 struct KernelTable {
-#define SISKIN_KERNEL(name, Fn, tolerance) Fn name;
+#define SISKIN_KERNEL(name, Fn, tolerance) Fn name = nullptr;
 #include "kernels/kernel_list.inc"
 #undef SISKIN_KERNEL
 };

@@ -1,0 +1,113 @@
+// AVX2's strip vector (with FMA and F16C): the 16 rows of a strip at one column are two ymm registers.
+// What the bodies in generic/matmul_*-inl.h ask of it is said in avx512/strip-inl.h.
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/generic/matmul_float-inl.h"
+#include "kernels/generic/matmul_int8-inl.h"
+
+namespace {
+
+struct StripAvx2 {
+  struct F {
+    __m256 low, high;
+  };
+  struct I {
+    __m256i low, high;
+  };
+  using X = __m256;
+
+  // 16 registers: 1 strip x 6 rows of two sums each, 2 weights, 1 activation. int8: 4 rows of two sums, the float sums spill
+  // once per block of 32.
+  static constexpr size_t kFloatStrips = 1;
+  static constexpr size_t kFloatRows = 6;
+  static constexpr size_t kInt8Rows = 4;
+  static constexpr size_t kMatvecStrips = 4;
+  static constexpr size_t kPrefetchBytes = 2048;
+
+  static F zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+  static X broadcast(const float* x) { return _mm256_broadcast_ss(x); }
+  static F mul(F a, X b) { return {_mm256_mul_ps(a.low, b), _mm256_mul_ps(a.high, b)}; }
+  static F fma(F a, X b, F c) { return {_mm256_fmadd_ps(a.low, b, c.low), _mm256_fmadd_ps(a.high, b, c.high)}; }
+  static F fma(F a, F b, F c) { return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)}; }
+  static F to_float(I a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
+  static F load_f16(const std::byte* p) {
+    return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+            _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16)))};
+  }
+  static __m256i load_bytes(const std::byte* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+
+  static F load(WeightsF32, const std::byte* p, size_t) {
+    return {_mm256_loadu_ps(reinterpret_cast<const float*>(p)), _mm256_loadu_ps(reinterpret_cast<const float*>(p + 32))};
+  }
+  static F load(WeightsF16, const std::byte* p, size_t j) { return load_f16(p + j * 32); }
+  static F load(WeightsBf16, const std::byte* p, size_t j) { return {bf16_half(p, j), bf16_half(p + 32, j)}; }
+  static __m256 bf16_half(const std::byte* p, size_t j) {
+    const __m256i pairs = load_bytes(p);
+    if (j == 0) return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+  }
+
+  static void store(float* y, F a, size_t n) {
+    if (n == 16) {
+      _mm256_storeu_ps(y, a.low);
+      _mm256_storeu_ps(y + 8, a.high);
+      return;
+    }
+    float rows[16];
+    _mm256_storeu_ps(rows, a.low);
+    _mm256_storeu_ps(rows + 8, a.high);
+    for (size_t r = 0; r < n; ++r) y[r] = rows[r];
+  }
+
+  // vpmaddubsw multiplies unsigned by signed bytes and saturates the sum of two products at 16 bits. Q8_0: |w| times the
+  // activation with w's sign, at most 2 * 128 * 127 = 32512. Q4_0: the nibble 0..15 times the activation, less 8 times the
+  // activation's own sum.
+  template <class W, size_t kRows>
+  [[gnu::always_inline]] static inline void dot(W type, const std::byte* block, const siskin::QuantRows& xq,
+                                                const size_t (&first)[kRows], size_t b, I (&dots)[kRows]) {
+    SISKIN_UNROLL
+    for (size_t r = 0; r < kRows; ++r) {
+      const __m256i start = offset(type, xq.sum[first[r] + b]);
+      dots[r] = {start, start};
+    }
+    SISKIN_UNROLL
+    for (size_t group = 0; group < 8; ++group) {
+      const __m256i low = weights(type, block, group, 0);
+      const __m256i high = weights(type, block, group, 32);
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) {
+        const __m256i x = broadcast4(xq.q + (first[r] + b) * kQuantBlock + group * 4);
+        dots[r].low = _mm256_add_epi32(dots[r].low, products(type, low, x));
+        dots[r].high = _mm256_add_epi32(dots[r].high, products(type, high, x));
+      }
+    }
+  }
+
+  static __m256i offset(WeightsQ8, int32_t) { return _mm256_setzero_si256(); }
+  static __m256i offset(WeightsQ4, int32_t sum) { return _mm256_set1_epi32(-8 * sum); }
+
+  static __m256i weights(WeightsQ8, const std::byte* block, size_t group, size_t half) {
+    return _mm256_xor_si256(load_bytes(block + group * 64 + half), _mm256_set1_epi8(-128));
+  }
+  static __m256i weights(WeightsQ4, const std::byte* block, size_t group, size_t half) {
+    const __m256i nibbles = load_bytes(block + group % 4 * 64 + half);
+    return _mm256_and_si256(group < 4 ? nibbles : _mm256_srli_epi32(nibbles, 4), _mm256_set1_epi8(0x0f));
+  }
+
+  static __m256i products(WeightsQ8, __m256i w, __m256i x) {
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)), _mm256_set1_epi16(1));
+  }
+  static __m256i products(WeightsQ4, __m256i w, __m256i x) {
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1));
+  }
+
+  static __m256i broadcast4(const int8_t* x) {
+    int word;
+    __builtin_memcpy(&word, x, 4);
+    return _mm256_set1_epi32(word);
+  }
+};
+
+}  // namespace
