@@ -17,10 +17,10 @@ struct StripAvx512 {
   using I = __m512i;
   using X = __m512;
 
-  // 32 registers: 2 strips x 12 rows of sums, 4 weights, 1 activation; int8 keeps the 8 registers of a block and 12 sums.
+  // 32 registers: 2 strips x 12 rows of sums, 4 weights, 1 activation; int8 keeps the 8 registers of a block and 8 sums.
   static constexpr size_t kFloatStrips = 2;
   static constexpr size_t kFloatRows = 12;
-  static constexpr size_t kInt8Rows = 12;
+  static constexpr size_t kInt8Rows = 8;
   static constexpr size_t kMatvecStrips = 4;  // fma takes 4 cycles, one chain per strip
   static constexpr size_t kPrefetchBytes = 2048;
 
@@ -39,10 +39,7 @@ struct StripAvx512 {
     return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
   }
 
-  static void store(float* y, F a, size_t n) {
-    if (n == 16) return _mm512_storeu_ps(y, a);
-    _mm512_mask_storeu_ps(y, static_cast<__mmask16>((1u << n) - 1), a);
-  }
+  static void store(float* y, F a, size_t n) { _mm512_mask_storeu_ps(y, static_cast<__mmask16>((1u << n) - 1), a); }
 
   // vpdpbusd multiplies unsigned weights (q + offset) by signed activations; offset * sum(activations) comes off again.
   static void weights(WeightsQ8, const std::byte* p, I (&w)[8]) {

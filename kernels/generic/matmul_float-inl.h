@@ -53,10 +53,10 @@ struct FloatTile {
     if (W::kStep == 2 && args.w.cols % 2 != 0) add_column(w, x, steps, 0, acc);
     SISKIN_UNROLL
     for (size_t s = 0; s < kStrips; ++s) {
+      const size_t height = strip_height(args, strip + s);
+      float* y = output_at(args, strip + s, row);
       SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) {
-        V::store(output_at(args, strip + s, row + r), acc[s][r], strip_height(args, strip + s));
-      }
+      for (size_t r = 0; r < kRows; ++r) V::store(y + r * args.y_stride, acc[s][r], height);
     }
   }
 

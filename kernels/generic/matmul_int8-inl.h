@@ -49,8 +49,10 @@ struct Int8Tile {
         acc[r] = V::fma(scale, V::to_float(dots[r]), acc[r]);
       }
     }
+    const size_t height = strip_height(args, strip);
+    float* y = output_at(args, strip, row);
     SISKIN_UNROLL
-    for (size_t r = 0; r < kRows; ++r) V::store(output_at(args, strip, row + r), acc[r], strip_height(args, strip));
+    for (size_t r = 0; r < kRows; ++r) V::store(y + r * args.y_stride, acc[r], height);
   }
 };
 
