@@ -82,7 +82,7 @@ std::string brand() {
 
 CpuFeatures detect() {
   constexpr uint64_t kAsimd = 1u << 1, kFphp = 1u << 9, kAsimdhp = 1u << 10, kAsimddp = 1u << 20;  // HWCAP
-  constexpr uint64_t kI8mm = 1u << 13;                                                          // HWCAP2
+  constexpr uint64_t kI8mm = 1u << 13;                                                             // HWCAP2
   CpuFeatures f;
   const uint64_t caps = getauxval(AT_HWCAP);
   f.neon = has_all(caps, kAsimd);

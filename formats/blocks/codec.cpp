@@ -55,23 +55,45 @@ void encode_blocks(const float* values, void* row, size_t n) {
 
 void decode_row(DType type, const void* row, float* out, size_t n) {
   switch (type) {
-    case DType::F32: std::memcpy(out, row, n * sizeof(float)); return;
-    case DType::F16: decode_elements<uint16_t>(row, out, n, f32_from_f16); return;
-    case DType::BF16: decode_elements<uint16_t>(row, out, n, f32_from_bf16); return;
-    case DType::Q8_0: decode_blocks<BlockQ8_0>(row, out, n); return;
-    case DType::Q4_0: decode_blocks<BlockQ4_0>(row, out, n); return;
-    default: SISKIN_CHECK(!"decode_row: a built type");
+    case DType::F32:
+      std::memcpy(out, row, n * sizeof(float));
+      return;
+    case DType::F16:
+      decode_elements<uint16_t>(row, out, n, f32_from_f16);
+      return;
+    case DType::BF16:
+      decode_elements<uint16_t>(row, out, n, f32_from_bf16);
+      return;
+    case DType::Q8_0:
+      decode_blocks<BlockQ8_0>(row, out, n);
+      return;
+    case DType::Q4_0:
+      decode_blocks<BlockQ4_0>(row, out, n);
+      return;
+    default:
+      SISKIN_CHECK(!"decode_row: a built type");
   }
 }
 
 void encode_row(DType type, const float* values, void* row, size_t n) {
   switch (type) {
-    case DType::F32: std::memcpy(row, values, n * sizeof(float)); return;
-    case DType::F16: encode_elements<uint16_t>(values, row, n, f16_from_f32); return;
-    case DType::BF16: encode_elements<uint16_t>(values, row, n, bf16_from_f32); return;
-    case DType::Q8_0: encode_blocks<BlockQ8_0>(values, row, n); return;
-    case DType::Q4_0: encode_blocks<BlockQ4_0>(values, row, n); return;
-    default: SISKIN_CHECK(!"encode_row: a built type");
+    case DType::F32:
+      std::memcpy(row, values, n * sizeof(float));
+      return;
+    case DType::F16:
+      encode_elements<uint16_t>(values, row, n, f16_from_f32);
+      return;
+    case DType::BF16:
+      encode_elements<uint16_t>(values, row, n, bf16_from_f32);
+      return;
+    case DType::Q8_0:
+      encode_blocks<BlockQ8_0>(values, row, n);
+      return;
+    case DType::Q4_0:
+      encode_blocks<BlockQ4_0>(values, row, n);
+      return;
+    default:
+      SISKIN_CHECK(!"encode_row: a built type");
   }
 }
 

@@ -33,7 +33,10 @@ inline void encode_block(const float* x, BlockQ8_0* block) {
   for (int k = 0; k < 32; ++k) {
     // The bounds matter only to NaN, infinity and blocks so small that `inverse` overflows: NaN becomes 0.
     const float rounded = std::round(x[k] * inverse);
-    block->q[k] = static_cast<int8_t>(rounded >= 127.0f ? 127.0f : rounded >= -127.0f ? rounded : rounded < -127.0f ? -127.0f : 0.0f);
+    block->q[k] = static_cast<int8_t>(rounded >= 127.0f    ? 127.0f
+                                      : rounded >= -127.0f ? rounded
+                                      : rounded < -127.0f  ? -127.0f
+                                                           : 0.0f);
   }
 }
 

@@ -1,5 +1,5 @@
-// Packs rows into strips, and takes them apart again. Loops run over 16 rows with the type fixed outside them, because this is what
-// a load spends its time on: every weight of a model passes here once.
+// Packs rows into strips, and takes them apart again. Loops run over 16 rows with the type fixed outside them, because this is
+// what a load spends its time on: every weight of a model passes here once.
 #include "formats/packed/layout.h"
 
 #include <algorithm>
@@ -103,12 +103,18 @@ static_assert(StripQ8::kBytes == kPackedQ8Block && StripQ4::kBytes == kPackedQ4B
 
 void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
   switch (type) {
-    case DType::F32: return pack_elements<uint32_t, 1>(rows, n_rows, cols, strip);
-    case DType::F16: return pack_elements<uint16_t, 1>(rows, n_rows, cols, strip);
-    case DType::BF16: return pack_elements<uint16_t, 2>(rows, n_rows, cols, strip);
-    case DType::Q8_0: return StripQ8::pack(rows, n_rows, cols, strip);
-    case DType::Q4_0: return StripQ4::pack(rows, n_rows, cols, strip);
-    default: SISKIN_CHECK(!"pack_strip: a built type");
+    case DType::F32:
+      return pack_elements<uint32_t, 1>(rows, n_rows, cols, strip);
+    case DType::F16:
+      return pack_elements<uint16_t, 1>(rows, n_rows, cols, strip);
+    case DType::BF16:
+      return pack_elements<uint16_t, 2>(rows, n_rows, cols, strip);
+    case DType::Q8_0:
+      return StripQ8::pack(rows, n_rows, cols, strip);
+    case DType::Q4_0:
+      return StripQ4::pack(rows, n_rows, cols, strip);
+    default:
+      SISKIN_CHECK(!"pack_strip: a built type");
   }
 }
 
@@ -117,21 +123,30 @@ void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, s
 Layout packed_layout(DType type) {
   switch (type) {
     case DType::F32:
-    case DType::F16: return Layout::r16k1;
-    case DType::BF16: return Layout::r16k2;
-    case DType::Q8_0: return Layout::r16k4_q8;
-    case DType::Q4_0: return Layout::r16k4_q4;
-    default: SISKIN_CHECK(!"packed_layout: a built type");
+    case DType::F16:
+      return Layout::r16k1;
+    case DType::BF16:
+      return Layout::r16k2;
+    case DType::Q8_0:
+      return Layout::r16k4_q8;
+    case DType::Q4_0:
+      return Layout::r16k4_q4;
+    default:
+      SISKIN_CHECK(!"packed_layout: a built type");
   }
   return Layout::r16k1;
 }
 
 size_t packed_strip_bytes(DType type, size_t cols) {
   switch (packed_layout(type)) {
-    case Layout::r16k1: return kStripRows * row_bytes(type, cols);
-    case Layout::r16k2: return kStripRows * row_bytes(type, cols + cols % 2);
-    case Layout::r16k4_q8: return cols / kQuantBlock * kPackedQ8Block;
-    case Layout::r16k4_q4: return cols / kQuantBlock * kPackedQ4Block;
+    case Layout::r16k1:
+      return kStripRows * row_bytes(type, cols);
+    case Layout::r16k2:
+      return kStripRows * row_bytes(type, cols + cols % 2);
+    case Layout::r16k4_q8:
+      return cols / kQuantBlock * kPackedQ8Block;
+    case Layout::r16k4_q4:
+      return cols / kQuantBlock * kPackedQ4Block;
   }
   return 0;
 }
@@ -154,12 +169,18 @@ void unpack_row(const PackedMatrix& matrix, size_t row, std::byte* out) {
   const std::byte* strip = matrix.data + row / kStripRows * matrix.strip_bytes;
   const size_t r = row % kStripRows;
   switch (matrix.type) {
-    case DType::F32: return unpack_elements<uint32_t, 1>(strip, r, matrix.cols, out);
-    case DType::F16: return unpack_elements<uint16_t, 1>(strip, r, matrix.cols, out);
-    case DType::BF16: return unpack_elements<uint16_t, 2>(strip, r, matrix.cols, out);
-    case DType::Q8_0: return StripQ8::unpack(strip, r, matrix.cols, out);
-    case DType::Q4_0: return StripQ4::unpack(strip, r, matrix.cols, out);
-    default: SISKIN_CHECK(!"unpack_row: a built type");
+    case DType::F32:
+      return unpack_elements<uint32_t, 1>(strip, r, matrix.cols, out);
+    case DType::F16:
+      return unpack_elements<uint16_t, 1>(strip, r, matrix.cols, out);
+    case DType::BF16:
+      return unpack_elements<uint16_t, 2>(strip, r, matrix.cols, out);
+    case DType::Q8_0:
+      return StripQ8::unpack(strip, r, matrix.cols, out);
+    case DType::Q4_0:
+      return StripQ4::unpack(strip, r, matrix.cols, out);
+    default:
+      SISKIN_CHECK(!"unpack_row: a built type");
   }
 }
 
@@ -172,16 +193,20 @@ void decode_packed_row(const PackedMatrix& matrix, size_t row, float* out) {
     return bits;
   };
   switch (matrix.type) {
-    case DType::F32: return unpack_elements<uint32_t, 1>(strip, r, matrix.cols, reinterpret_cast<std::byte*>(out));
+    case DType::F32:
+      return unpack_elements<uint32_t, 1>(strip, r, matrix.cols, reinterpret_cast<std::byte*>(out));
     case DType::F16:
       for (size_t k = 0; k < matrix.cols; ++k) out[k] = f32_from_f16(half_at(element_offset<uint16_t, 1>(r, k)));
       return;
     case DType::BF16:
       for (size_t k = 0; k < matrix.cols; ++k) out[k] = f32_from_bf16(half_at(element_offset<uint16_t, 2>(r, k)));
       return;
-    case DType::Q8_0: return StripQ8::decode(strip, r, matrix.cols, out);
-    case DType::Q4_0: return StripQ4::decode(strip, r, matrix.cols, out);
-    default: SISKIN_CHECK(!"decode_packed_row: a built type");
+    case DType::Q8_0:
+      return StripQ8::decode(strip, r, matrix.cols, out);
+    case DType::Q4_0:
+      return StripQ4::decode(strip, r, matrix.cols, out);
+    default:
+      SISKIN_CHECK(!"decode_packed_row: a built type");
   }
 }
 

@@ -1,4 +1,5 @@
-// The scalar bodies of the `ref` table: every operation as its equation in kernels.h says it, for any CPU. Not meant to be fast.
+// The scalar bodies of the `ref` table: every operation as its equation in kernels.h says it, for any CPU. Not meant to be
+// fast.
 #pragma once
 
 #include "kernels/kernels.h"

@@ -1,4 +1,5 @@
-// Norm, rotary positions, softmax and activations of one row. Sums over a row run in f64, so that they are exact enough to judge by.
+// Norm, rotary positions, softmax and activations of one row. Sums over a row run in f64, so that they are exact enough to
+// judge by.
 #include <algorithm>
 #include <cmath>
 #include <utility>

@@ -1,0 +1,20 @@
+// Runs the kernel tests, then says how many cases each instruction set passed through and which sets this CPU could not show.
+#define CATCH_CONFIG_RUNNER
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <string_view>
+
+#include "tests/kernels/harness.h"
+
+int main(int argc, char** argv) {
+  const int failed = Catch::Session().run(argc, argv);
+  for (const siskin::Isa& isa : siskin::available_isas()) {
+    std::printf("%s: %zu cases\n", isa.name, siskin::test::cases_of(isa.name));
+  }
+  for (const std::string_view name : {"avx2", "avx512vnni", "neon_dot"}) {
+    bool there = false;
+    for (const siskin::Isa& isa : siskin::available_isas()) there = there || name == isa.name;
+    if (!there) std::printf("skipped: no %.*s on this CPU\n", static_cast<int>(name.size()), name.data());
+  }
+  return failed;
+}

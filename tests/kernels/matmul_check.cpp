@@ -1,0 +1,220 @@
+// matvec and matmul: packed weights of every type against f64, integer types also bit for bit against `ref`, and the promise
+// that splitting the rows or the batch anywhere gives the same bits.
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+#include "formats/blocks/codec.h"
+#include "formats/check.h"
+#include "kernels/isa_tables.h"
+#include "tests/kernels/check.h"
+#include "tests/kernels/tolerance.h"
+
+namespace siskin::test {
+namespace {
+
+constexpr size_t kMatrices = 150;  // per kernel
+constexpr size_t kCasesPerMatrix = 10;
+
+DType type_of(std::string_view kernel) {
+  const DTypeInfo* info = find_dtype(kernel.substr(kernel.find('_') + 1).data());
+  SISKIN_CHECK(info != nullptr);
+  return info->type;
+}
+
+struct Buffers {
+  GuardedBuffer packed{1 << 20}, x{1 << 20}, q{1 << 18}, scale{1 << 16}, sum{1 << 16}, gather{1 << 12}, y{1 << 20};
+};
+
+struct Weights {
+  DType type;
+  size_t rows, cols;
+  std::vector<float> values;  // [rows, cols], as decoded
+  PackedMatrix packed;
+};
+
+Weights make_weights(DType type, size_t rows, size_t cols, Rng& rng, Buffers& buffers) {
+  Weights w{type, rows, cols, std::vector<float>(rows * cols), {}};
+  std::vector<float> raw(rows * cols);
+  rng.fill_normal(raw.data(), raw.size());
+  std::vector<std::byte> file(rows * row_bytes(type, cols));
+  for (size_t r = 0; r < rows; ++r) {
+    encode_row(type, raw.data() + r * cols, file.data() + r * row_bytes(type, cols), cols);
+    decode_row(type, file.data() + r * row_bytes(type, cols), w.values.data() + r * cols, cols);
+  }
+  std::byte* data = buffers.packed.tail(packed_bytes(type, rows, cols), 64);
+  w.packed = {data, type, packed_layout(type), rows, cols, packed_strip_bytes(type, cols), 0, 0};
+  pack_strips(type, file.data(), rows, cols, 0, w.packed.strips(), data);
+  return w;
+}
+
+struct Inputs {
+  size_t m;       // activation rows that the kernel multiplies
+  size_t n_x;     // activation rows that exist
+  size_t stride;  // of x
+  bool gathered;
+  MatmulArgs args;
+};
+
+// Activations, in the form that the weights' type reads; rows that no gather index names are NaN.
+Inputs make_inputs(const Weights& w, size_t m, Rng& rng, Buffers& buffers) {
+  Inputs in{};
+  in.m = m;
+  in.gathered = rng.below(2) == 0;
+  in.n_x = in.gathered ? m + rng.below(5) : m;
+  in.stride = w.cols + (rng.below(2) == 0 ? 0 : rng.below(9));
+  in.args.w = w.packed;
+  in.args.m = m;
+  std::vector<bool> used(in.n_x, !in.gathered);
+  if (in.gathered) {
+    auto* gather = buffers.gather.tail_of<uint32_t>(m);
+    for (size_t i = 0; i < m; ++i) {
+      gather[i] = static_cast<uint32_t>(rng.below(in.n_x));
+      used[gather[i]] = true;
+    }
+    in.args.gather = gather;
+  }
+  auto* x = buffers.x.tail_of<float>((in.n_x - 1) * in.stride + w.cols);
+  for (size_t i = 0; i < in.n_x; ++i) rng.fill_normal(x + i * in.stride, w.cols);
+  if (activation_of(w.type) == Activation::int8) {
+    auto* q = buffers.q.tail_of<int8_t>(in.n_x * w.cols);
+    auto* scale = buffers.scale.tail_of<float>(in.n_x * w.cols / kQuantBlock);
+    auto* sum = buffers.sum.tail_of<int32_t>(in.n_x * w.cols / kQuantBlock);
+    for (size_t i = 0; i < in.n_x; ++i) {
+      const size_t block = i * w.cols / kQuantBlock;
+      kTableRef.quantize_q8(x + i * in.stride, w.cols, q + i * w.cols, scale + block, sum + block);
+      if (!used[i]) scale[block] = std::numeric_limits<float>::quiet_NaN();
+    }
+    in.args.xq = {q, scale, sum};
+  } else {
+    for (size_t i = 0; i < in.n_x; ++i) {
+      if (!used[i]) x[i * in.stride] = std::numeric_limits<float>::quiet_NaN();
+    }
+    in.args.x = x;
+    in.args.x_stride = in.stride;
+  }
+  return in;
+}
+
+// y in f64 and its tolerance, from the decoded weights.
+void expect_output(const Case& here, const Weights& w, const Inputs& in, size_t i, size_t r, float got) {
+  const size_t row = in.gathered ? in.args.gather[i] : i;
+  const float* weights = w.values.data() + r * w.cols;
+  double want = 0.0;
+  double sum_abs = 0.0;
+  if (activation_of(w.type) == Activation::f32) {
+    const float* x = in.args.x + row * in.stride;
+    for (size_t k = 0; k < w.cols; ++k) {
+      const double term = static_cast<double>(weights[k]) * static_cast<double>(x[k]);
+      want += term;
+      sum_abs += std::fabs(term);
+    }
+    here.near(i * w.rows + r, static_cast<double>(got), want, dot_tolerance(w.cols, sum_abs));
+    return;
+  }
+  const size_t n_blocks = w.cols / kQuantBlock;
+  for (size_t b = 0; b < n_blocks; ++b) {
+    double term = 0.0;
+    for (size_t k = b * kQuantBlock; k < (b + 1) * kQuantBlock; ++k) {
+      term += static_cast<double>(weights[k]) * static_cast<double>(in.args.xq.q[row * w.cols + k]);
+    }
+    term *= static_cast<double>(in.args.xq.scale[row * n_blocks + b]);
+    want += term;
+    sum_abs += std::fabs(term);
+  }
+  here.near(i * w.rows + r, static_cast<double>(got), want, block_dot_tolerance(n_blocks, sum_abs));
+}
+
+constexpr float kUntouched = -12345.0f;
+
+// Runs one strip range into a strided output and copies what it wrote into y[m, rows]; anything written elsewhere fails.
+void run_range(const Case& here, MatmulFn fn, const Weights& w, Inputs& in, size_t begin, size_t end, size_t padding,
+               Buffers& buffers, std::vector<float>& y) {
+  const size_t first = begin * kStripRows;
+  const size_t width = std::min(end * kStripRows, w.rows) - first;
+  const size_t stride = (end - begin) * kStripRows + padding;
+  const size_t n = (in.args.m - 1) * stride + width;
+  auto* out = buffers.y.tail_of<float>(n);
+  std::fill_n(out, n, kUntouched);
+  in.args.strip_begin = begin;
+  in.args.strip_end = end;
+  in.args.y = out;
+  in.args.y_stride = stride;
+  fn(in.args);
+  here.require(buffers.y.canary_intact(), "wrote before its output");
+  for (size_t i = 0; i < in.args.m; ++i) {
+    for (size_t c = 0; c < stride && i * stride + c < n; ++c) {
+      if (c < width) {
+        y[i * w.rows + first + c] = out[i * stride + c];
+      } else {
+        here.require(out[i * stride + c] == kUntouched, "wrote past the last row of W");
+      }
+    }
+  }
+}
+
+// The same product in pieces: strips cut at one place, and (matmul) the batch cut at one place.
+std::vector<float> run_split(const Case& here, MatmulFn fn, const Weights& w, const Inputs& whole, Rng& rng, Buffers& buffers) {
+  std::vector<float> y(whole.m * w.rows, kUntouched);
+  const size_t cut_m = rng.below(whole.m);
+  for (const auto& [m_begin, m_end] : {std::pair{size_t{0}, cut_m}, std::pair{cut_m, whole.m}}) {
+    if (m_begin == m_end) continue;
+    Inputs part = whole;
+    part.args.m = m_end - m_begin;
+    const size_t n_blocks = w.cols / kQuantBlock;
+    if (whole.gathered) {
+      part.args.gather += m_begin;
+    } else if (part.args.x != nullptr) {
+      part.args.x += m_begin * part.stride;
+    } else {
+      part.args.xq = {part.args.xq.q + m_begin * w.cols, part.args.xq.scale + m_begin * n_blocks,
+                      part.args.xq.sum + m_begin * n_blocks};
+    }
+    std::vector<float> piece(part.args.m * w.rows, kUntouched);
+    const size_t cut = rng.below(w.packed.strips());
+    if (cut > 0) run_range(here, fn, w, part, 0, cut, rng.below(3), buffers, piece);
+    run_range(here, fn, w, part, cut, w.packed.strips(), rng.below(3), buffers, piece);
+    std::copy(piece.begin(), piece.end(), y.begin() + static_cast<ptrdiff_t>(m_begin * w.rows));
+  }
+  return y;
+}
+
+}  // namespace
+
+void check(const Kernel& kernel, MatmulFn fn) {
+  const DType type = type_of(kernel.name);
+  const bool batch = std::string_view(kernel.name).starts_with("matmul");
+  const MatmulFn ref = batch ? matmul_of(kTableRef, type) : matvec_of(kTableRef, type);
+  Rng rng(20250101);
+  Buffers buffers;
+  for (size_t matrix = 0; matrix < kMatrices; ++matrix) {
+    // Mostly small and odd; every tenth long enough that vector loops run their unrolled bodies many times.
+    const bool large = matrix % 10 == 9;
+    const size_t rows = rng.between(1, large ? 200 : 70);
+    const size_t unit = dtype_info(type).block_elems;
+    const size_t cols = unit == 1 ? rng.between(1, large ? 700 : 80) : unit * rng.between(1, large ? 24 : 5);
+    const Weights w = make_weights(type, rows, cols, rng, buffers);
+    for (size_t n = 0; n < kCasesPerMatrix; ++n) {
+      const size_t m = batch ? rng.between(1, n == 0 ? 40 : 14) : 1;
+      Inputs in = make_inputs(w, m, rng, buffers);
+      const Case here(kernel, "rows %zu, cols %zu, m %zu%s, x stride %zu", rows, cols, m, in.gathered ? " gathered" : "",
+                      in.stride);
+      std::vector<float> y(m * rows, kUntouched);
+      run_range(here, fn, w, in, 0, w.packed.strips(), rng.below(4), buffers, y);
+      for (size_t i = 0; i < m; ++i) {
+        for (size_t r = 0; r < rows; ++r) expect_output(here, w, in, i, r, y[i * rows + r]);
+      }
+      if (activation_of(type) == Activation::int8 && fn != ref) {
+        std::vector<float> exact(m * rows, kUntouched);
+        run_range(here, ref, w, in, 0, w.packed.strips(), 0, buffers, exact);
+        here.same_bytes("the result and ref's", y.data(), exact.data(), y.size() * sizeof(float));
+      }
+      const std::vector<float> split = run_split(here, fn, w, in, rng, buffers);
+      here.same_bytes("the result in pieces", split.data(), y.data(), y.size() * sizeof(float));
+    }
+  }
+}
+
+}  // namespace siskin::test
