@@ -1,0 +1,173 @@
+// quantize_model: streams a model's tensors into a GGUF file, each row decoded to f32 and rounded to its new type.
+#include <siskin/machine.h>
+#include <siskin/quantize.h>
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+#include <chrono>
+#include <cstring>
+#include <memory>
+
+#include "engine/quantize/hf_order.h"
+#include "engine/quantize/output_metadata.h"
+#include "engine/quantize/tensor_plan.h"
+#include "formats/blocks/codec.h"
+#include "formats/gguf.h"
+#include "formats/model_file.h"
+#include "formats/try.h"
+
+namespace siskin {
+namespace {
+
+namespace fs = std::filesystem;
+
+// One tensor on its way: where its rows are, and what becomes of them.
+struct TensorJob {
+  const TensorView* source;
+  DType type;
+  size_t head_dim;  // rows are reordered by heads of this size; 0: not at all
+  RowRuns runs;
+
+  size_t rows() const { return source->elements() / source->cols(); }
+  const std::byte* source_row(size_t row) const {
+    const size_t from = head_dim == 0 ? row : half_split_row(row, head_dim);
+    const size_t rows_per_slice = rows() / source->slices.size();
+    return source->slices[from / rows_per_slice] + from % rows_per_slice * row_bytes(source->type, source->cols());
+  }
+};
+
+void convert_rows(const TensorJob& job, size_t first, size_t last, std::byte* out) {
+  const size_t cols = job.source->cols();
+  const size_t bytes = row_bytes(job.type, cols);
+  std::vector<float> values(cols);
+  for (size_t row = first; row < last; ++row, out += bytes) {
+    const std::byte* from = job.source_row(row);
+    if (job.type == job.source->type) {  // requantising to the same type would only add rounding
+      std::memcpy(out, from, bytes);
+      continue;
+    }
+    decode_row(job.source->type, from, values.data(), cols);
+    encode_row(job.type, values.data(), out, cols);
+  }
+}
+
+// A vector is one row to the writer, except that a bias of q or k is reordered element by element.
+Status convert_vector(const TensorJob& job, std::byte* out) {
+  const size_t n = job.source->elements();
+  std::vector<float> values(n);
+  decode_row(job.source->type, job.source->slices[0], values.data(), n);
+  if (job.head_dim != 0) {
+    std::vector<float> ordered(n);
+    for (size_t i = 0; i < n; ++i) ordered[i] = values[half_split_row(i, job.head_dim)];
+    values.swap(ordered);
+  }
+  encode_row(job.type, values.data(), out, n);
+  return {};
+}
+
+Status produce_run(const TensorJob& job, tbb::task_arena& arena, size_t run, std::span<std::byte> out) {
+  if (job.type == job.source->type && !dtype_info(job.type).built) {  // integer tables pass through untouched
+    std::memcpy(out.data(), job.source->slices[0], out.size());
+    return {};
+  }
+  if (job.source->shape.size() < 2) return convert_vector(job, out.data());
+  const size_t bytes = row_bytes(job.type, job.source->cols());
+  const size_t first = run * job.runs.rows_per_run;
+  arena.execute([&] {
+    tbb::parallel_for(tbb::blocked_range<size_t>(0, job.runs.rows_per_run, 16), [&](const tbb::blocked_range<size_t>& range) {
+      convert_rows(job, first + range.begin(), first + range.end(), out.data() + range.begin() * bytes);
+    });
+  });
+  return {};
+}
+
+bool is_integer(DType type) {
+  return type == DType::I8 || type == DType::I16 || type == DType::I32 || type == DType::I64 || type == DType::F64;
+}
+
+Result<TensorJob> plan_job(const ModelFile& file, const TensorView& tensor, DType asked, QuantizeReport& report) {
+  TensorJob job{&tensor, tensor.type, 0, {}};
+  if (tensor.elements() == 0 || tensor.slices.empty()) {
+    return Error{ErrorCode::corrupt_file, file.path().string() + ": " + tensor.name + ": empty tensor"};
+  }
+  if (is_integer(tensor.type)) {
+    if (tensor.slices.size() != 1) {
+      return Error{ErrorCode::unsupported, file.path().string() + ": " + tensor.name + ": integer tensor in several slices"};
+    }
+    job.runs = {1, job.rows()};
+    return job;
+  }
+  if (!dtype_info(tensor.type).built) {
+    return Error{ErrorCode::unsupported,
+                 file.path().string() + ": " + tensor.name + ": type " + dtype_name(tensor.type) + " cannot be read yet"};
+  }
+  TensorPlan plan = plan_tensor(tensor.name, tensor.shape, asked);
+  if (!plan.fallback.empty()) report.fallbacks.push_back(std::move(plan.fallback));
+  job.type = plan.type;
+  SISKIN_TRY(job.head_dim, reorder_head_dim(file, tensor));
+  job.runs = cut_rows(job.rows(), row_bytes(job.type, tensor.cols()));
+  return job;
+}
+
+// "m-00002-of-00003.gguf" -> "m": the parts of a split model share it.
+std::string split_stem(const fs::path& path) {
+  const std::string name = path.filename().string();
+  constexpr size_t kTail = std::string_view("-00001-of-00001.gguf").size();
+  if (name.size() <= kTail || name.substr(name.size() - kTail + 6, 4) != "-of-") return {};
+  return name.substr(0, name.size() - kTail);
+}
+
+Status check_paths(const fs::path& in, const fs::path& out) {
+  std::error_code ignored;
+  const bool same = fs::equivalent(in, out, ignored);
+  const std::string stem = split_stem(in);
+  const bool a_part = !stem.empty() && split_stem(out) == stem &&
+                      fs::equivalent(fs::absolute(in).parent_path(), fs::absolute(out).parent_path(), ignored);
+  if (same || a_part) {
+    return Error{ErrorCode::invalid_argument, out.string() + ": the output would replace the input; name another file"};
+  }
+  if (fs::is_directory(out, ignored)) return Error{ErrorCode::invalid_argument, out.string() + ": is a directory"};
+  return {};
+}
+
+}  // namespace
+
+Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, const QuantizeOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  SISKIN_TRY(const DType asked, writable_type(options.type));
+  SISKIN_TRY_STATUS(check_paths(in, out));
+  SISKIN_TRY(const ModelFile file, ModelFile::open(in));
+
+  QuantizeReport report;
+  tbb::task_arena arena(static_cast<int>(options.threads == 0 ? usable_threads() : options.threads));
+  std::vector<GgufTensorSource> sources;
+  uint64_t params = 0;
+  uint64_t tensor_bytes = 0;
+  for (const TensorView& tensor : file.tensors()) {
+    SISKIN_TRY(const TensorJob job, plan_job(file, tensor, asked, report));
+    GgufTensorSource source;
+    source.name = tensor.name;
+    source.type = job.type;
+    source.shape = tensor.shape;
+    source.n_slices = job.runs.n_runs;
+    source.slice_bytes = job.runs.rows_per_run * row_bytes(job.type, tensor.cols());
+    source.produce = [job, &arena](size_t run, std::span<std::byte> bytes) { return produce_run(job, arena, run, bytes); };
+    ++report.types[dtype_name(job.type)];
+    params += tensor.elements();
+    tensor_bytes += source.n_slices * source.slice_bytes;
+    sources.push_back(std::move(source));
+  }
+  if (params == 0) return Error{ErrorCode::corrupt_file, in.string() + ": holds no tensors"};
+
+  SISKIN_TRY(const Metadata metadata, output_metadata(file, asked));
+  SISKIN_TRY_STATUS(write_gguf(out, metadata, sources, options.on_progress));
+  report.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(params);
+  std::error_code failed;
+  report.bytes = fs::file_size(out, failed);
+  if (failed) return Error{ErrorCode::io, out.string() + ": " + failed.message()};
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace siskin

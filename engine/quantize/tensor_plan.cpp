@@ -1,0 +1,75 @@
+// Types and pieces of the tensors of a rewritten model.
+#include "engine/quantize/tensor_plan.h"
+
+#include <algorithm>
+#include <array>
+
+#include "formats/check.h"
+
+namespace siskin {
+namespace {
+
+constexpr std::array kWritable = {DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_0};
+constexpr size_t kRunBytes = size_t{32} << 20;
+
+bool is_matrix(std::string_view name, const Shape& shape) {
+  if (shape.size() < 2 || !name.ends_with(".weight")) return false;
+  return !name.ends_with("norm.weight") && !name.ends_with("ffn_gate_inp.weight");
+}
+
+DType next_type(DType type) { return type == DType::Q4_0 ? DType::Q8_0 : DType::F16; }
+
+}  // namespace
+
+Result<DType> writable_type(const std::string& name) {
+  std::string known;
+  for (const DType type : kWritable) {
+    if (name == dtype_name(type)) return type;
+    known += known.empty() ? "" : ", ";
+    known += dtype_name(type);
+  }
+  return Error{ErrorCode::invalid_argument, "type '" + name + "': expected one of " + known};
+}
+
+TensorPlan plan_tensor(std::string_view name, const Shape& shape, DType asked) {
+  if (!is_matrix(name, shape)) return {DType::F32, {}};
+  const size_t cols = shape.back();
+  TensorPlan plan{asked, {}};
+  while (cols % dtype_info(plan.type).block_elems != 0) plan.type = next_type(plan.type);
+  if (plan.type != asked) {
+    plan.fallback = std::string(name) + ": " + std::to_string(cols) + " columns, " + dtype_name(asked) +
+                    " needs a multiple of " + std::to_string(dtype_info(asked).block_elems) + ": " + dtype_name(plan.type);
+  }
+  return plan;
+}
+
+RowRuns cut_rows(size_t rows, size_t row_bytes) {
+  SISKIN_CHECK(rows > 0);
+  const size_t fewest = std::max<size_t>(1, rows / std::max<size_t>(1, kRunBytes / std::max<size_t>(1, row_bytes)));
+  // A row count with no divisor nearby (a prime vocabulary) is written in one run: slower to hold, never wrong.
+  for (size_t n = fewest; n <= std::min(rows, fewest * 8); ++n) {
+    if (rows % n == 0) return {n, rows / n};
+  }
+  return {1, rows};
+}
+
+uint64_t gguf_file_type(DType type) {
+  switch (type) {
+    case DType::F32:
+      return 0;
+    case DType::F16:
+      return 1;
+    case DType::Q4_0:
+      return 2;
+    case DType::Q8_0:
+      return 7;
+    case DType::BF16:
+      return 32;
+    default:
+      break;
+  }
+  SISKIN_CHECK(false && "a writable type");
+  return 0;
+}
+
+}  // namespace siskin

@@ -1,0 +1,38 @@
+// What type a tensor of a rewritten model takes, and in what pieces it is written. Decides only; moves no bytes.
+#pragma once
+
+#include <siskin/result.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "formats/dtype.h"
+#include "formats/tensor_view.h"
+
+namespace siskin {
+
+// The type that a user named. Errors: invalid_argument with the list of types that can be written.
+Result<DType> writable_type(const std::string& name);
+
+struct TensorPlan {
+  DType type{};
+  std::string fallback;  // empty, or why the asked type was not taken: "blk.0.ffn_down.weight: 172 columns, q4_0 needs ..."
+};
+
+// Matrices take `asked`. Vectors, norms, biases and routers are F32: they are small, and a router's rounding changes which
+// experts run. A row that the block does not divide takes the next type of q4_0 -> q8_0 -> f16.
+TensorPlan plan_tensor(std::string_view name, const Shape& shape, DType asked);
+
+// A tensor's rows (all slices end to end), cut into equal runs so that writing holds only one run in memory.
+struct RowRuns {
+  size_t n_runs = 1;
+  size_t rows_per_run = 1;
+};
+// Runs of about 32 MB; one run when no count near that divides the rows. REQUIRES: rows > 0.
+RowRuns cut_rows(size_t rows, size_t row_bytes);
+
+// GGUF's general.file_type for a model whose matrices are of this type (llama.cpp's enum llama_ftype).
+uint64_t gguf_file_type(DType type);
+
+}  // namespace siskin
