@@ -1,7 +1,17 @@
 // The kernel table of AVX2 with FMA and F16C. Built with that set's flags; one global symbol.
+#if defined(__GNUC__) && !defined(__clang__)
+// xsimd 8.1 loads complex numbers by inserting both halves into a register that it leaves undefined before.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 #include "kernels/avx2/strip-inl.h"
+#include "kernels/generic/attention-inl.h"
+#include "kernels/generic/elementwise-inl.h"
+#include "kernels/generic/order-inl.h"
+#include "kernels/generic/rows-inl.h"
 #include "kernels/isa_tables.h"
+
+using Arch = xsimd::fma3<xsimd::avx2>;
 
 namespace siskin {
 
@@ -16,6 +26,17 @@ constinit const KernelTable kTableAvx2 = {
     .matmul_bf16 = matmul_float<StripAvx2, WeightsBf16>,
     .matmul_q8_0 = matmul_int8<StripAvx2, WeightsQ8>,
     .matmul_q4_0 = matmul_int8<StripAvx2, WeightsQ4>,
+    .get_row = get_row<StripAvx2>,
+    .quantize_q8 = quantize_q8<Arch>,
+    .rms_norm = rms_norm<Arch>,
+    .rope = rope<Arch>,
+    .softmax = softmax<Arch>,
+    .swiglu = swiglu<Arch>,
+    .axpy = axpy<Arch>,
+    .top_k = top_k<Arch>,
+    .argmax = argmax<Arch>,
+    .kv_store = kv_store<StripAvx2>,
+    .attention = attention<StripAvx2, Arch>,
 };
 
 }  // namespace siskin

@@ -24,6 +24,8 @@ struct StripAvx2 {
   static constexpr size_t kFloatRows = 6;
   static constexpr size_t kInt8Rows = 4;
   static constexpr size_t kMatvecStrips = 4;
+  static constexpr size_t kAttentionRows = 2;  // x 2 strips of scores, of two registers each
+  static constexpr size_t kOutputVectors = 4;  // of an attention output tile
   static constexpr size_t kPrefetchBytes = 2048;
 
   static F zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
@@ -59,6 +61,13 @@ struct StripAvx2 {
     _mm256_storeu_ps(rows, a.low);
     _mm256_storeu_ps(rows + 8, a.high);
     for (size_t r = 0; r < n; ++r) y[r] = rows[r];
+  }
+
+  static void to_f16(const float* x, uint16_t* halves) {
+    for (size_t half = 0; half < 16; half += 8) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(halves + half),
+                       _mm256_cvtps_ph(_mm256_loadu_ps(x + half), _MM_FROUND_TO_NEAREST_INT));
+    }
   }
 
   // vpmaddubsw multiplies unsigned by signed bytes and saturates the sum of two products at 16 bits. Q8_0: |w| times the

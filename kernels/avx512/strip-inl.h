@@ -2,7 +2,7 @@
 //
 // Every instruction set has a type of this shape for the bodies in generic/matmul_*-inl.h: F holds 16 floats, I 16 int32, X one
 // activation for all 16 rows; `load` widens column j of the W::kStep columns that lie in 64 bytes of a strip; `dot` gives the
-// exact products of one weight block with kRows activation blocks.
+// exact products of one weight block with kRows activation blocks; `to_f16` rounds 16 floats to nearest even.
 #pragma once
 
 #include <immintrin.h>
@@ -21,7 +21,9 @@ struct StripAvx512 {
   static constexpr size_t kFloatStrips = 2;
   static constexpr size_t kFloatRows = 12;
   static constexpr size_t kInt8Rows = 8;
-  static constexpr size_t kMatvecStrips = 4;  // fma takes 4 cycles, one chain per strip
+  static constexpr size_t kMatvecStrips = 4;   // fma takes 4 cycles, one chain per strip
+  static constexpr size_t kAttentionRows = 8;  // x 2 strips of scores
+  static constexpr size_t kOutputVectors = 8;  // chains of an attention output tile
   static constexpr size_t kPrefetchBytes = 2048;
 
   static F zero() { return _mm512_setzero_ps(); }
@@ -40,6 +42,10 @@ struct StripAvx512 {
   }
 
   static void store(float* y, F a, size_t n) { _mm512_mask_storeu_ps(y, static_cast<__mmask16>((1u << n) - 1), a); }
+
+  static void to_f16(const float* x, uint16_t* halves) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(halves), _mm512_cvtps_ph(_mm512_loadu_ps(x), _MM_FROUND_TO_NEAREST_INT));
+  }
 
   // vpdpbusd multiplies unsigned weights (q + offset) by signed activations; offset * sum(activations) comes off again.
   static void weights(WeightsQ8, const std::byte* p, I (&w)[8]) {

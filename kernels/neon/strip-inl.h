@@ -24,6 +24,8 @@ struct StripNeon {
   static constexpr size_t kFloatRows = 6;
   static constexpr size_t kInt8Rows = 4;
   static constexpr size_t kMatvecStrips = 4;
+  static constexpr size_t kAttentionRows = 2;  // x 2 strips of scores, of four registers each
+  static constexpr size_t kOutputVectors = 4;  // of an attention output tile
   static constexpr size_t kPrefetchBytes = 1024;
 
   static F zero() {
@@ -81,6 +83,10 @@ struct StripNeon {
     SISKIN_UNROLL
     for (size_t p = 0; p < 4; ++p) vst1q_f32(rows + p * 4, a.part[p]);
     __builtin_memcpy(y, rows, n * sizeof(float));
+  }
+
+  static void to_f16(const float* x, uint16_t* halves) {
+    for (size_t p = 0; p < 16; p += 4) vst1_u16(halves + p, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(x + p))));
   }
 
   // sdot multiplies signed by signed, so weights lose their offset first: q + 128 by its top bit, q + 8 by a subtraction.

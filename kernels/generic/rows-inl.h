@@ -1,0 +1,129 @@
+// One row at a time: the embedding lookup, activations rounded to int8, and a position's K and V put into the cache.
+// V is the instruction set's strip vector, A its xsimd architecture.
+#pragma once
+
+#include "kernels/generic/batch-inl.h"
+#include "kernels/generic/matmul_float-inl.h"
+#include "kernels/generic/matmul_int8-inl.h"
+
+namespace {
+
+using siskin::DType;
+using siskin::GetRowArgs;
+
+// A row's weights lie kStripRows apart: 16 columns are gathered, then widened at once.
+template <class V>
+inline void get_row_f16(const GetRowArgs& args, const std::byte* strip, size_t lane) {
+  for (size_t k = 0; k < args.w.cols; k += 16) {
+    const size_t n = args.w.cols - k < 16 ? args.w.cols - k : 16;
+    alignas(64) std::byte halves[32] = {};
+    for (size_t i = 0; i < n; ++i) __builtin_memcpy(halves + i * 2, strip + ((k + i) * kStripRows + lane) * 2, 2);
+    V::store(args.out + k, V::load_f16(halves), n);
+  }
+}
+
+inline void get_row_f32(const GetRowArgs& args, const std::byte* strip, size_t lane) {
+  for (size_t k = 0; k < args.w.cols; ++k) __builtin_memcpy(args.out + k, strip + (k * kStripRows + lane) * 4, 4);
+}
+
+inline void get_row_bf16(const GetRowArgs& args, const std::byte* strip, size_t lane) {
+  for (size_t k = 0; k < args.w.cols; ++k) {
+    uint16_t half;
+    __builtin_memcpy(&half, strip + (k / 2 * 32 + lane * 2 + k % 2) * 2, 2);
+    const uint32_t bits = static_cast<uint32_t>(half) << 16;
+    __builtin_memcpy(args.out + k, &bits, 4);
+  }
+}
+
+template <class V>
+inline float block_scale(const std::byte* block, size_t lane) {
+  float scales[kStripRows];
+  V::store(scales, V::load_f16(block), kStripRows);
+  return scales[lane];
+}
+
+template <class V>
+inline void get_row_q8(const GetRowArgs& args, const std::byte* block, size_t lane) {
+  for (size_t k = 0; k < args.w.cols; k += kQuantBlock, block += WeightsQ8::kBlockBytes) {
+    const float scale = block_scale<V>(block, lane);
+    for (size_t i = 0; i < kQuantBlock; ++i) {
+      const int q = static_cast<int>(block[kScaleBytes + i / 4 * 64 + lane * 4 + i % 4]) - 128;
+      args.out[k + i] = static_cast<float>(q) * scale;
+    }
+  }
+}
+
+template <class V>
+inline void get_row_q4(const GetRowArgs& args, const std::byte* block, size_t lane) {
+  for (size_t k = 0; k < args.w.cols; k += kQuantBlock, block += WeightsQ4::kBlockBytes) {
+    const float scale = block_scale<V>(block, lane);
+    for (size_t i = 0; i < 16; ++i) {
+      const int nibbles = static_cast<int>(block[kScaleBytes + i / 4 * 64 + lane * 4 + i % 4]);
+      args.out[k + i] = static_cast<float>((nibbles & 15) - 8) * scale;
+      args.out[k + 16 + i] = static_cast<float>((nibbles >> 4) - 8) * scale;
+    }
+  }
+}
+
+template <class V>
+void get_row(const GetRowArgs& args) noexcept {
+  const std::byte* strip = args.w.data + args.row / kStripRows * args.w.strip_bytes;
+  const size_t lane = args.row % kStripRows;
+  switch (args.w.type) {
+    case DType::F32:
+      return get_row_f32(args, strip, lane);
+    case DType::F16:
+      return get_row_f16<V>(args, strip, lane);
+    case DType::BF16:
+      return get_row_bf16(args, strip, lane);
+    case DType::Q8_0:
+      return get_row_q8<V>(args, strip, lane);
+    case DType::Q4_0:
+      return get_row_q4<V>(args, strip, lane);
+    default:
+      return;  // no other type is ever packed
+  }
+}
+
+template <class A>
+void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum) noexcept {
+  constexpr size_t width = Batch<A>::size;
+  for (size_t b = 0; b < n / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
+    Batch<A> best(0.0f);
+    for (size_t k = 0; k < kQuantBlock; k += width) best = larger_of<A>(xsimd::abs(Batch<A>::load_unaligned(x + k)), best);
+    const float largest = max_lanes<A>(best);
+    scale[b] = largest / 127.0f;
+    const Batch<A> inverse(largest > 0.0f ? 127.0f / largest : 0.0f);
+    int32_t rounded[kQuantBlock];
+    for (size_t k = 0; k < kQuantBlock; k += width) {
+      xsimd::to_int(xsimd::nearbyint(Batch<A>::load_unaligned(x + k) * inverse)).store_unaligned(rounded + k);
+    }
+    int32_t total = 0;
+    for (size_t k = 0; k < kQuantBlock; ++k) {
+      q[k] = static_cast<int8_t>(rounded[k]);
+      total += q[k];
+    }
+    sum[b] = total;
+  }
+}
+
+template <class V>
+void kv_store(const float* k, const float* v, size_t head_dim, const siskin::KvBlock& block, size_t slot) noexcept {
+  uint16_t* k_column = block.k + slot / kStripRows * head_dim * kStripRows + slot % kStripRows;
+  uint16_t* v_row = block.v + slot * head_dim;
+  for (size_t d = 0; d < head_dim; d += 16) {
+    const size_t n = head_dim - d < 16 ? head_dim - d : 16;
+    float k_part[16] = {};
+    float v_part[16] = {};
+    __builtin_memcpy(k_part, k + d, n * sizeof(float));
+    __builtin_memcpy(v_part, v + d, n * sizeof(float));
+    uint16_t k_half[16];
+    uint16_t v_half[16];
+    V::to_f16(k_part, k_half);
+    V::to_f16(v_part, v_half);
+    for (size_t i = 0; i < n; ++i) k_column[(d + i) * kStripRows] = k_half[i];
+    __builtin_memcpy(v_row + d, v_half, n * sizeof(uint16_t));
+  }
+}
+
+}  // namespace
