@@ -19,9 +19,6 @@ function(siskin_add_isa name)
 
   add_library(siskin_isa_${name} OBJECT ${ISA_SOURCE})
   target_include_directories(siskin_isa_${name} PRIVATE ${CMAKE_SOURCE_DIR})
-  if(SISKIN_STAGED_INCLUDE)
-    target_include_directories(siskin_isa_${name} SYSTEM PRIVATE ${SISKIN_STAGED_INCLUDE})
-  endif()
   siskin_warnings(siskin_isa_${name})
   # Optimised in every preset, because intrinsics without it are unusably slow; without sanitizers, whose run-time calls and
   # static initialisers have no place in a unit that must not run before the CPU was asked.

@@ -1,5 +1,5 @@
 # Debian's cross compiler for arm64; programs run under qemu-user. Header-only packages come from a staged folder
-# (SISKIN_STAGED_INCLUDE), never from the host's /usr/include.
+# (SiskinStagedInclude.cmake), never from the host's /usr/include.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)

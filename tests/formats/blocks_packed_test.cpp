@@ -1,0 +1,141 @@
+// Packed strips: the byte specification of layout.h element by element, and the way back.
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <vector>
+
+#include "formats/blocks/codec.h"
+#include "formats/blocks/half.h"
+#include "formats/packed/layout.h"
+
+namespace {
+
+using siskin::DType;
+
+constexpr DType kTypes[] = {DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_0};
+
+struct Matrix {
+  DType type;
+  size_t rows, cols;
+  std::vector<std::byte> file;
+  std::vector<std::byte> storage;
+  siskin::PackedMatrix packed;
+
+  const std::byte* row(size_t r) const { return file.data() + r * siskin::row_bytes(type, cols); }
+};
+
+// Values that are all different in their rows; every byte of the output is poisoned first.
+Matrix make_matrix(DType type, size_t rows, size_t cols) {
+  Matrix m{type, rows, cols, {}, {}, {}};
+  m.file.resize(rows * siskin::row_bytes(type, cols));
+  std::vector<float> values(cols);
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t k = 0; k < cols; ++k) values[k] = static_cast<float>((r * 37 + k * 11) % 64) - 31.5f;
+    siskin::encode_row(type, values.data(), m.file.data() + r * siskin::row_bytes(type, cols), cols);
+  }
+  m.storage.assign(siskin::packed_bytes(type, rows, cols), std::byte{0xee});
+  m.packed = {m.storage.data(), type, siskin::packed_layout(type), rows, cols, siskin::packed_strip_bytes(type, cols), 0, 0};
+  siskin::pack_strips(type, m.file.data(), rows, cols, 0, m.packed.strips(), m.storage.data());
+  return m;
+}
+
+template <class T>
+T read(const std::byte* at) {
+  T value;
+  std::memcpy(&value, at, sizeof(value));
+  return value;
+}
+
+// Weight (r, k) found where layout.h says that it lies.
+float weight_by_specification(const Matrix& m, size_t row, size_t k) {
+  const std::byte* strip = m.storage.data() + row / 16 * m.packed.strip_bytes;
+  const size_t r = row % 16;
+  switch (m.packed.layout) {
+    case siskin::Layout::r16k1:
+      if (m.type == DType::F32) return read<float>(strip + (k * 16 + r) * 4);
+      return siskin::f32_from_f16(read<uint16_t>(strip + (k * 16 + r) * 2));
+    case siskin::Layout::r16k2:
+      return siskin::f32_from_bf16(read<uint16_t>(strip + ((k / 2) * 32 + r * 2 + k % 2) * 2));
+    case siskin::Layout::r16k4_q8: {
+      const std::byte* block = strip + k / 32 * 544;
+      const int q = read<uint8_t>(block + 32 + (k % 32 / 4) * 64 + r * 4 + k % 4) - 128;
+      return static_cast<float>(q) * siskin::f32_from_f16(read<uint16_t>(block + r * 2));
+    }
+    case siskin::Layout::r16k4_q4: {
+      const std::byte* block = strip + k / 32 * 288;
+      const size_t low = k % 16;
+      const int both = read<uint8_t>(block + 32 + low / 4 * 64 + r * 4 + low % 4);
+      const int q = (k % 32 < 16 ? both & 15 : both >> 4) - 8;
+      return static_cast<float>(q) * siskin::f32_from_f16(read<uint16_t>(block + r * 2));
+    }
+  }
+  return 0.0f;
+}
+
+TEST_CASE("packed weights lie where the specification says", "[packed]") {
+  for (const DType type : kTypes) {
+    const size_t unit = siskin::dtype_info(type).block_elems;
+    for (const size_t rows : {1, 15, 16, 17, 33}) {
+      for (const size_t groups : {1, 2, 3, 17}) {
+        const Matrix m = make_matrix(type, rows, groups * unit);
+        INFO(siskin::dtype_name(type) << " [" << rows << ", " << m.cols << "]");
+        size_t wrong = 0;
+        std::vector<float> want(m.cols), got(m.cols);
+        std::vector<std::byte> bytes(siskin::row_bytes(type, m.cols));
+        for (size_t r = 0; r < rows; ++r) {
+          siskin::decode_row(type, m.row(r), want.data(), m.cols);
+          for (size_t k = 0; k < m.cols; ++k) wrong += weight_by_specification(m, r, k) != want[k];
+          siskin::decode_packed_row(m.packed, r, got.data());
+          wrong += got != want;
+          siskin::unpack_row(m.packed, r, bytes.data());
+          wrong += std::memcmp(bytes.data(), m.row(r), bytes.size()) != 0;
+        }
+        CHECK(wrong == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("rows that pad the last strip weigh nothing", "[packed]") {
+  for (const DType type : kTypes) {
+    const size_t unit = siskin::dtype_info(type).block_elems;
+    const Matrix m = make_matrix(type, 19, unit * 3);
+    siskin::PackedMatrix padded = m.packed;
+    padded.rows = 32;
+    std::vector<float> row(m.cols);
+    for (size_t r = 19; r < 32; ++r) {
+      siskin::decode_packed_row(padded, r, row.data());
+      CHECK(row == std::vector<float>(m.cols, 0.0f));
+    }
+  }
+}
+
+TEST_CASE("an odd last column of BF16 is padded with zero", "[packed]") {
+  const Matrix m = make_matrix(DType::BF16, 16, 5);
+  REQUIRE(m.packed.strip_bytes == 16 * 6 * 2);
+  for (size_t r = 0; r < 16; ++r) CHECK(read<uint16_t>(m.storage.data() + (2 * 32 + r * 2 + 1) * 2) == 0);
+}
+
+TEST_CASE("strips packed apart equal strips packed together", "[packed]") {
+  for (const DType type : kTypes) {
+    const Matrix m = make_matrix(type, 70, siskin::dtype_info(type).block_elems * 3);
+    std::vector<std::byte> apart(m.storage.size(), std::byte{0x11});
+    for (const auto& [begin, end] : {std::pair<size_t, size_t>{3, 5}, {0, 1}, {1, 3}}) {
+      siskin::pack_strips(type, m.file.data(), m.rows, m.cols, begin, end, apart.data());
+    }
+    CHECK(apart == m.storage);
+  }
+}
+
+TEST_CASE("packed sizes", "[packed]") {
+  CHECK(siskin::packed_strip_bytes(DType::F32, 7) == 16 * 7 * 4);
+  CHECK(siskin::packed_strip_bytes(DType::F16, 7) == 16 * 7 * 2);
+  CHECK(siskin::packed_strip_bytes(DType::BF16, 7) == 16 * 8 * 2);
+  CHECK(siskin::packed_strip_bytes(DType::Q8_0, 64) == 2 * 544);
+  CHECK(siskin::packed_strip_bytes(DType::Q4_0, 64) == 2 * 288);
+  CHECK(siskin::packed_bytes(DType::F32, 17, 4) == 2 * 16 * 4 * 4);
+  // Q8_0 and Q4_0 pack without growing: strips of whole rows hold what the file holds.
+  CHECK(siskin::packed_bytes(DType::Q8_0, 32, 64) == 32 * siskin::row_bytes(DType::Q8_0, 64));
+  CHECK(siskin::packed_bytes(DType::Q4_0, 32, 64) == 32 * siskin::row_bytes(DType::Q4_0, 64));
+}
+
+}  // namespace
