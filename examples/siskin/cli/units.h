@@ -1,0 +1,12 @@
+// Numbers for people: bytes and counts with the prefix that keeps three digits.
+#pragma once
+
+#include <string>
+
+namespace siskin::cli {
+
+std::string human_bytes(double bytes);  // "4.40 GB", decimal as memory bandwidth is quoted
+std::string human_count(double count);  // "1.10 B", "655 K", "12"
+std::string lower(std::string text);    // ASCII
+
+}  // namespace siskin::cli

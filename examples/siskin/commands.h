@@ -1,0 +1,14 @@
+// The commands of `siskin`, one file each. argv[0] is the command's name; the result is the exit status.
+#pragma once
+
+namespace siskin::cli {
+
+int inspect_command(int argc, const char* const* argv);
+int run_command(int argc, const char* const* argv);
+int tokenize_command(int argc, const char* const* argv);
+int eval_command(int argc, const char* const* argv);
+int quantize_command(int argc, const char* const* argv);
+int synth_command(int argc, const char* const* argv);
+int machine_command(int argc, const char* const* argv);
+
+}  // namespace siskin::cli
