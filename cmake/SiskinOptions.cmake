@@ -2,6 +2,7 @@
 include(GNUInstallDirs)
 
 option(SISKIN_BUILD_TESTS "Build the tests" ON)
+option(SISKIN_BUILD_PROGRAMS "Build the command line, the selector and the benchmarks" ON)
 option(SISKIN_KERNELS_ONLY "Build formats' blocks, the kernels and their tests alone (cross builds)" OFF)
 
 set(CMAKE_CXX_STANDARD 20)

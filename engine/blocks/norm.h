@@ -1,0 +1,14 @@
+// The residual stream: adding what a block made and normalising for the next.
+#pragma once
+
+#include <cstddef>
+
+#include "engine/step.h"
+
+namespace siskin {
+
+// residual[i] += delta[i] if `adds_delta`; normed[i] = rms_norm(residual[i]) * w, and its int8 form if `normed.quantized`.
+enum class Residual : bool { keep, add_delta };
+void add_and_norm(StepContext& ctx, size_t n, Residual residual, const Tensor& w, ActivationRows& normed);
+
+}  // namespace siskin

@@ -1,0 +1,112 @@
+#include "engine/exec/worker_team.h"
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <thread>
+
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include "formats/check.h"
+
+namespace siskin {
+namespace {
+
+// One word says which grid is open, how many tasks it has and which is next; a claim is one compare-and-swap on it, so a late
+// worker can never take a task of a grid that has closed.
+constexpr unsigned kTaskBits = 20;
+constexpr uint64_t kTaskMask = (uint64_t{1} << kTaskBits) - 1;
+
+constexpr uint64_t next_of(uint64_t word) { return word & kTaskMask; }
+constexpr uint64_t count_of(uint64_t word) { return (word >> kTaskBits) & kTaskMask; }
+constexpr uint64_t open_grid(uint64_t epoch, uint64_t count) { return (epoch << (2 * kTaskBits)) | (count << kTaskBits); }
+
+// A worker without work pauses this often (about 50 us), then yields between looks (a few ms in all), then goes back to TBB.
+constexpr unsigned kPauses = 1000;
+constexpr unsigned kYields = 4000;
+
+void pause_cpu() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+struct WorkerTeam::Shared {
+  alignas(64) std::atomic<uint64_t> word{0};
+  alignas(64) std::atomic<uint64_t> done{0};
+  alignas(64) std::atomic<unsigned> present{0};  // workers in their loop or on their way to it
+  std::atomic<bool> stop{false};
+  TaskFn call = nullptr;  // of the open grid: written before `word`, stable until every claimed task is done
+  void* fn = nullptr;
+  uint64_t epoch = 0;
+  std::optional<tbb::global_control> allowance;
+  std::optional<tbb::task_arena> arena;
+
+  // Runs tasks until the open grid has none left. Returns whether it ran any.
+  bool drain() {
+    bool ran = false;
+    uint64_t seen = word.load(std::memory_order_acquire);
+    while (next_of(seen) < count_of(seen)) {
+      if (!word.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      call(fn, next_of(seen));
+      done.fetch_add(1, std::memory_order_release);
+      ran = true;
+      seen = word.load(std::memory_order_acquire);
+    }
+    return ran;
+  }
+
+  void work() {
+    unsigned idle = 0;
+    while (idle < kPauses + kYields && !stop.load(std::memory_order_relaxed)) {
+      if (drain()) {
+        idle = 0;
+      } else if (++idle < kPauses) {
+        pause_cpu();
+      } else {
+        std::this_thread::yield();
+      }
+    }
+    present.fetch_sub(1, std::memory_order_release);
+  }
+};
+
+WorkerTeam::WorkerTeam(unsigned threads) : threads_(threads), shared_(std::make_shared<Shared>()) {
+  SISKIN_CHECK(threads >= 1);
+  if (threads_ == 1) return;
+  shared_->allowance.emplace(tbb::global_control::max_allowed_parallelism, threads_);
+  shared_->arena.emplace(static_cast<int>(threads_), 1);
+}
+
+WorkerTeam::~WorkerTeam() {
+  shared_->stop.store(true, std::memory_order_relaxed);
+  while (shared_->present.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+}
+
+void WorkerTeam::run_grid(size_t n, TaskFn call, void* fn) {
+  Shared& shared = *shared_;
+  SISKIN_CHECK(n <= kTaskMask);
+  while (shared.present.load(std::memory_order_relaxed) + 1 < threads_) {
+    shared.present.fetch_add(1, std::memory_order_relaxed);
+    shared.arena->enqueue([&shared] { shared.work(); });
+  }
+  shared.call = call;
+  shared.fn = fn;
+  shared.done.store(0, std::memory_order_relaxed);
+  shared.word.store(open_grid(++shared.epoch, n), std::memory_order_release);
+  shared.drain();
+  for (unsigned spins = 0; shared.done.load(std::memory_order_acquire) != n; ++spins) {
+    if (spins < kPauses) {
+      pause_cpu();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
+
+}  // namespace siskin

@@ -1,0 +1,43 @@
+// WorkerTeam: runs a grid of tasks on the caller and the workers of a TBB arena. The workers spin between grids, because a decode
+// step is a hundred grids of a few microseconds each. It is not a scheduler: one grid at a time, issued by one thread.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+
+namespace siskin {
+
+class WorkerTeam {
+ public:
+  explicit WorkerTeam(unsigned threads);
+  ~WorkerTeam();
+  WorkerTeam(const WorkerTeam&) = delete;
+  WorkerTeam& operator=(const WorkerTeam&) = delete;
+
+  unsigned threads() const { return threads_; }
+
+  // Calls fn(task) for every task in [0, n), in any order, on any thread of the team, and returns when all are done. The caller
+  // takes part and never waits for a worker that has not arrived, so an oversubscribed machine slows down and cannot hang.
+  // REQUIRES: fn does not throw; n < 2^20; not called from within fn.
+  template <class Fn>
+  void run(size_t n, Fn&& fn) {
+    if (n == 0) return;
+    if (n == 1 || threads_ == 1) {
+      for (size_t task = 0; task < n; ++task) fn(task);
+      return;
+    }
+    run_grid(n, [](void* f, size_t task) noexcept { (*static_cast<std::remove_reference_t<Fn>*>(f))(task); },
+             const_cast<void*>(static_cast<const void*>(&fn)));
+  }
+
+ private:
+  using TaskFn = void (*)(void* fn, size_t task) noexcept;
+  void run_grid(size_t n, TaskFn call, void* fn);
+
+  struct Shared;
+  unsigned threads_;
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace siskin

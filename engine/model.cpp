@@ -1,0 +1,176 @@
+#include <siskin/model.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include <siskin/machine.h>
+#include <siskin/version.h>
+
+#include "engine/model_impl.h"
+#include "formats/try.h"
+
+namespace siskin {
+namespace {
+
+// The file's tokenizer; nothing (no error) when it carries none, so that a model without one still runs on ids.
+Result<std::optional<Tokenizer>> load_tokenizer(const ModelFile& file, size_t n_vocab) {
+  auto tokenizer = file.is_hugging_face() ? Tokenizer::from_folder(file.path()) : Tokenizer::from_metadata(file.metadata());
+  if (!tokenizer) {
+    if (tokenizer.error().code == ErrorCode::not_found) return std::optional<Tokenizer>();
+    return std::move(tokenizer).error();
+  }
+  if (tokenizer->size() > n_vocab) {
+    return Error{ErrorCode::corrupt_file, file.path().filename().string() + ": the tokenizer has " +
+                                              std::to_string(tokenizer->size()) + " tokens, the embedding " +
+                                              std::to_string(n_vocab) + " rows"};
+  }
+  return std::optional<Tokenizer>(*std::move(tokenizer));
+}
+
+ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& weights, const Ledger& ledger, size_t ctx) {
+  ModelInfo info;
+  info.name = spec.name;
+  info.architecture = spec.architecture;
+  info.n_layers = spec.n_layers;
+  info.d_model = spec.d_model;
+  info.n_heads = spec.n_heads;
+  info.n_kv_heads = spec.n_kv_heads;
+  info.head_dim = spec.head_dim;
+  info.d_ff = spec.d_ff;
+  info.n_experts = spec.n_experts;
+  info.top_k = spec.top_k;
+  info.n_vocab = spec.n_vocab;
+  info.ctx_train = spec.ctx_train;
+  info.total_params = ledger.total_params();
+  info.active_params = ledger.active_params();
+  info.active_weight_bytes = ledger.active_weight_bytes();
+  info.padding_bytes = ledger.padding_bytes();
+  info.weight_bytes = weights.bytes();
+  info.file_bytes = file.file_bytes();
+  uint64_t tensor_bytes = 0, most = 0;
+  for (const TensorView& view : file.tensors()) {
+    TypeTotals& totals = info.tensors_by_type[dtype_name(view.type)];
+    totals.tensors += 1;
+    totals.params += view.elements();
+    totals.bytes += view.slice_bytes * view.slices.size();
+    tensor_bytes += view.slice_bytes * view.slices.size();
+  }
+  for (const auto& [type, totals] : info.tensors_by_type) {
+    if (totals.params <= most) continue;
+    most = totals.params;
+    info.type = type;
+  }
+  std::transform(info.type.begin(), info.type.end(), info.type.begin(), [](char c) { return static_cast<char>(std::toupper(c)); });
+  info.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(info.total_params);
+  info.kv_bytes_per_token = kv_shape(spec).bytes_per_position();
+  info.ctx = ctx == 0 ? default_ctx(spec) : ctx;
+  info.memory_needed_bytes = info.weight_bytes + info.kv_bytes_per_token * info.ctx + activation_bytes(spec, 512, 1);
+  return info;
+}
+
+}  // namespace
+
+uint64_t activation_bytes(const ModelSpec& spec, size_t batch, size_t requests) {
+  const uint64_t routed = spec.is_moe() ? spec.top_k : 1;
+  // Values are f32; rows that matmuls read may have an int8 form of about 1.25 bytes beside them.
+  const uint64_t row = 4 * (2 * spec.d_model + spec.d_q() + 2 * spec.d_kv() + spec.n_experts) +
+                       6 * (spec.d_model + spec.d_q() + routed * spec.d_ff) +
+                       (spec.is_moe() ? 4 * routed * spec.d_model : 0);
+  return row * batch + uint64_t{requests} * (4 * spec.n_vocab + 10 * spec.d_model);
+}
+
+std::string bytes_text(uint64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, bytes >= 1000000000 ? "%.2f GB" : "%.2f MB",
+                static_cast<double>(bytes) / (bytes >= 1000000000 ? 1e9 : 1e6));
+  return text;
+}
+
+const char* version() { return SISKIN_VERSION; }
+
+Result<ModelInfo> Model::inspect(const std::filesystem::path& path, size_t ctx) {
+  SISKIN_TRY(const ModelFile file, ModelFile::open(path));
+  SISKIN_TRY(const Family* family, find_family(file));
+  SISKIN_TRY(const ModelSpec spec, family->parse(file));
+  SISKIN_TRY(const Weights weights, Weights::bind(file, spec, family->bindings.data(), family->bindings.size()));
+  SISKIN_TRY(const std::optional<Tokenizer> tokenizer, load_tokenizer(file, spec.n_vocab));
+  ModelInfo info = describe(file, spec, weights, Ledger(spec, weights), ctx);
+  info.tokenizer = tokenizer ? tokenizer->kind() : "none";
+  return info;
+}
+
+Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& path, const LoadOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  auto impl = std::make_unique<Impl>();
+  SISKIN_TRY(impl->isa, select_isa(options.isa));
+  impl->isa_name = impl->isa->name;
+  SISKIN_TRY(const ModelFile file, ModelFile::open(path));
+  SISKIN_TRY(impl->family, find_family(file));
+  SISKIN_TRY(impl->spec, impl->family->parse(file));
+  SISKIN_TRY(impl->weights, Weights::bind(file, impl->spec, impl->family->bindings.data(), impl->family->bindings.size()));
+  SISKIN_TRY(impl->tokenizer, load_tokenizer(file, impl->spec.n_vocab));
+  impl->info = describe(file, impl->spec, impl->weights, Ledger(impl->spec, impl->weights), options.ctx);
+  impl->info.tokenizer = impl->tokenizer ? impl->tokenizer->kind() : "none";
+
+  const uint64_t available = available_memory_bytes();
+  if (impl->info.memory_needed_bytes > available) {
+    return Error{ErrorCode::out_of_memory, file.path().filename().string() + ": needs " +
+                                               bytes_text(impl->info.memory_needed_bytes) + " of memory at context " +
+                                               std::to_string(impl->info.ctx) + ", available: " + bytes_text(available)};
+  }
+  SISKIN_TRY_STATUS(impl->weights.pack(file, options.threads == 0 ? usable_threads() : options.threads, options.on_progress));
+  impl->experts.emplace(impl->weights);
+  impl->ledger.emplace(impl->spec, impl->weights);
+  impl->load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return std::shared_ptr<const Model>(std::make_shared<Model>(std::move(impl)));
+}
+
+Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::~Model() = default;
+
+const ModelInfo& Model::info() const { return impl_->info; }
+const std::string& Model::isa() const { return impl_->isa_name; }
+double Model::load_seconds() const { return impl_->load_seconds; }
+
+Result<std::vector<TokenId>> Model::tokenize(std::string_view text, bool add_bos) const {
+  if (!impl_->tokenizer) return Error{ErrorCode::not_found, impl_->info.name + ": the model carries no tokenizer"};
+  return impl_->tokenizer->encode(text, {add_bos, false});
+}
+
+Result<std::string> Model::detokenize(std::span<const TokenId> ids) const {
+  if (!impl_->tokenizer) return Error{ErrorCode::not_found, impl_->info.name + ": the model carries no tokenizer"};
+  return impl_->tokenizer->decode(ids);
+}
+
+Result<std::string> Model::piece(TokenId id) const {
+  if (!impl_->tokenizer) return Error{ErrorCode::not_found, impl_->info.name + ": the model carries no tokenizer"};
+  return impl_->tokenizer->piece(id);
+}
+
+TokenId Model::bos() const { return impl_->tokenizer ? impl_->tokenizer->bos() : -1; }
+TokenId Model::eos() const { return impl_->tokenizer ? impl_->tokenizer->eos() : -1; }
+
+struct TokenizerHandle::Impl {
+  Tokenizer tokenizer;
+};
+
+Result<TokenizerHandle> TokenizerHandle::load(const std::filesystem::path& path) {
+  SISKIN_TRY(const ModelFile file, ModelFile::open(path));
+  SISKIN_TRY(Tokenizer tokenizer,
+             file.is_hugging_face() ? Tokenizer::from_folder(file.path()) : Tokenizer::from_metadata(file.metadata()));
+  return TokenizerHandle(std::make_unique<Impl>(Impl{std::move(tokenizer)}));
+}
+
+TokenizerHandle::TokenizerHandle(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TokenizerHandle::TokenizerHandle(TokenizerHandle&&) noexcept = default;
+TokenizerHandle::~TokenizerHandle() = default;
+
+std::vector<TokenId> TokenizerHandle::encode(std::string_view text, bool add_bos) const {
+  return impl_->tokenizer.encode(text, {add_bos, false});
+}
+std::string TokenizerHandle::decode(std::span<const TokenId> ids) const { return impl_->tokenizer.decode(ids); }
+std::string TokenizerHandle::piece(TokenId id) const { return impl_->tokenizer.piece(id); }
+size_t TokenizerHandle::size() const { return impl_->tokenizer.size(); }
+
+}  // namespace siskin

@@ -1,0 +1,44 @@
+// What a Model holds, for the engine's own rooms.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <siskin/model.h>
+
+#include "engine/experts.h"
+#include "engine/ledger.h"
+#include "engine/models/family.h"
+#include "engine/spec.h"
+#include "engine/state/kv_cache.h"
+#include "engine/weights.h"
+#include "formats/tokenizer/tokenizer.h"
+#include "kernels/select.h"
+
+namespace siskin {
+
+struct Model::Impl {
+  ModelInfo info;
+  ModelSpec spec;
+  const Family* family = nullptr;
+  const Isa* isa = nullptr;
+  std::string isa_name;
+  Weights weights;
+  std::optional<ExpertStore> experts;
+  std::optional<Ledger> ledger;
+  std::optional<Tokenizer> tokenizer;
+  double load_seconds = 0;
+};
+
+inline KvShape kv_shape(const ModelSpec& spec) { return {spec.n_layers, spec.n_kv_heads, spec.head_dim}; }
+
+// The context that "0: the default" means.
+inline size_t default_ctx(const ModelSpec& spec) { return std::min<size_t>(spec.ctx_train, 4096); }
+
+// Bytes of a session's activations for steps of `batch` tokens, logits of one row each for `requests`.
+uint64_t activation_bytes(const ModelSpec& spec, size_t batch, size_t requests);
+
+// "1.24 GB"
+std::string bytes_text(uint64_t bytes);
+
+}  // namespace siskin

@@ -1,0 +1,30 @@
+// Families: one file each, with three parts: parse the metadata, bind the tensors, compute. This registry is the only other place.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include <siskin/result.h>
+
+#include "engine/spec.h"
+#include "engine/step.h"
+#include "engine/weights.h"
+#include "formats/model_file.h"
+
+namespace siskin {
+
+struct Family {
+  const char* architecture;  // general.architecture
+  Result<ModelSpec> (*parse)(const ModelFile& file);
+  std::span<const Binding> bindings;
+  // Runs the plan: fills act.logits [n_logits, n_vocab] and the trace.
+  void (*forward)(StepContext& ctx);
+};
+
+extern const Family kLlamaFamily;
+
+// Errors: unsupported, with the names of what is built.
+Result<const Family*> find_family(const ModelFile& file);
+
+}  // namespace siskin

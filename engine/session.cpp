@@ -1,0 +1,317 @@
+#include <siskin/session.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <mutex>
+#include <set>
+#include <unordered_map>
+
+#include "engine/ledger.h"
+#include "engine/model_impl.h"
+#include "engine/sampler.h"
+#include "engine/step.h"
+#include "engine/text_stream.h"
+#include "formats/try.h"
+
+namespace siskin {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// A request between submit and its Completion.
+struct Running {
+  Running(RequestId request_id, Request&& r, const KernelTable& kernels, Account&& a)
+      : id(request_id), request(std::move(r)), tokens(request.tokens), sampler(request.sampling, kernels), stream(request.stop),
+        account(std::move(a)), submitted(Clock::now()) {}
+
+  RequestId id;
+  Request request;
+  std::vector<TokenId> tokens;  // prompt, then what was generated
+  std::unique_ptr<KvSequence> state;
+  size_t computed = 0;  // tokens whose K and V are stored
+  Sampler sampler;
+  TextStream stream;
+  Account account;
+  Clock::time_point submitted;
+  Timing timing;
+  bool started = false;
+
+  bool decoding() const { return computed >= request.tokens.size(); }
+  size_t generated() const { return tokens.size() - request.tokens.size(); }
+};
+
+}  // namespace
+
+struct Session::Impl {
+  Impl(std::shared_ptr<const Model> m, const SessionOptions& o, unsigned threads, size_t ctx, size_t kv_blocks)
+      : model(std::move(m)), core(model->impl()), options(o), ctx_size(ctx), team(threads),
+        pool(kv_shape(core.spec), kv_blocks), rope(core.spec.rope, core.spec.n_rot, ctx) {
+    trace.routing.resize(core.spec.n_layers);
+  }
+
+  std::shared_ptr<const Model> model;
+  const Model::Impl& core;
+  SessionOptions options;
+  size_t ctx_size;
+  WorkerTeam team;
+  KvPool pool;
+  RopeTable rope;
+  Activations act;
+  StepTrace trace;
+  RequestId next_id = 1;
+  std::deque<std::unique_ptr<Running>> waiting;
+  std::vector<std::unique_ptr<Running>> running;
+  std::unordered_map<RequestId, Completion> finished;
+  std::mutex cancel_mutex;
+  std::set<RequestId> cancelled;
+
+  // Runs a plan: logits lie in act.logits. Returns the wall time.
+  double forward(const StepPlan& plan) {
+    const auto start = Clock::now();
+    StepContext ctx{core.spec, core.weights, *core.experts, core.isa->complete, rope, team, act, plan, trace};
+    core.family->forward(ctx);
+    return seconds_since(start);
+  }
+
+  void admit();
+  void drop_cancelled();
+  Result<StepPlan> plan_step();
+  void finish(Running& request, FinishReason reason);
+  // Picks the next token of a request whose logits are ready. Nothing: it goes on.
+  std::optional<FinishReason> advance(Running& request, std::span<float> logits);
+};
+
+void Session::Impl::finish(Running& request, FinishReason reason) {
+  request.stream.finish();
+  request.timing.total_s = seconds_since(request.submitted);
+  Completion completion;
+  completion.ids.assign(request.tokens.begin() + static_cast<std::ptrdiff_t>(request.request.tokens.size()), request.tokens.end());
+  completion.text = request.stream.text();
+  completion.finish_reason = reason;
+  completion.prompt_tokens = request.request.tokens.size();
+  completion.timing = request.timing;
+  completion.cost = request.account.cost(options.machine.get(), team.threads());
+  finished.emplace(request.id, std::move(completion));
+}
+
+void Session::Impl::admit() {
+  while (!waiting.empty() && running.size() < options.max_requests) {
+    Running& request = *waiting.front();
+    const size_t most = std::min(ctx_size, request.request.tokens.size() + request.request.max_new_tokens);
+    request.state = KvSequence::create(pool, most);
+    if (!request.state) return;  // the pool is full: it waits for a running request to end
+    running.push_back(std::move(waiting.front()));
+    waiting.pop_front();
+  }
+}
+
+void Session::Impl::drop_cancelled() {
+  std::set<RequestId> ids;
+  {
+    const std::lock_guard lock(cancel_mutex);
+    ids.swap(cancelled);
+  }
+  if (ids.empty()) return;
+  const auto drop = [&](auto& queue) {
+    std::erase_if(queue, [&](const std::unique_ptr<Running>& request) {
+      if (!ids.contains(request->id)) return false;
+      finish(*request, FinishReason::cancelled);
+      return true;
+    });
+  };
+  drop(waiting);
+  drop(running);
+}
+
+// Every decoding request gets its one token first, so that a long prompt cannot hold others up; prompts share what is left.
+Result<StepPlan> Session::Impl::plan_step() {
+  StepPlan plan;
+  size_t room = options.batch;
+  for (const bool decoding : {true, false}) {
+    for (const auto& request : running) {
+      if (request->decoding() != decoding || room == 0) continue;
+      const size_t left = request->tokens.size() - request->computed;
+      const size_t n = std::min(left, room);
+      SISKIN_TRY_STATUS(request->state->grow(request->computed + n));
+      StepSlice slice;
+      slice.request = static_cast<uint32_t>(request->id);
+      slice.state = request->state.get();
+      slice.first_position = request->computed;
+      slice.tokens = std::span(request->tokens).subspan(request->computed, n);
+      slice.n_logits = n == left ? 1 : 0;
+      plan.slices.push_back(slice);
+      room -= n;
+    }
+  }
+  return plan;
+}
+
+std::optional<FinishReason> Session::Impl::advance(Running& request, std::span<float> logits) {
+  if (request.request.max_new_tokens == 0) return FinishReason::length;
+  const TokenId id = request.sampler.pick(logits, request.tokens);
+  if (request.timing.first_token_s == 0) request.timing.first_token_s = seconds_since(request.submitted);
+  const bool ends = core.tokenizer && core.tokenizer->ends_generation(id);
+  if (ends && !request.request.ignore_eos) return FinishReason::eos;
+  request.tokens.push_back(id);
+  const std::string piece = core.tokenizer ? core.tokenizer->piece(id) : std::string();
+  const std::string_view shown = request.stream.push(piece);
+  if (request.request.on_token && !request.request.on_token({id, shown, request.generated() - 1})) return FinishReason::cancelled;
+  if (request.stream.stopped()) return FinishReason::stop;
+  if (request.generated() >= request.request.max_new_tokens) return FinishReason::length;
+  if (request.tokens.size() > ctx_size) return FinishReason::context_full;
+  return std::nullopt;
+}
+
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::~Session() = default;
+
+Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> model, const SessionOptions& options) {
+  const ModelSpec& spec = model->impl().spec;
+  const size_t ctx = options.ctx == 0 ? default_ctx(spec) : options.ctx;
+  if (options.batch == 0 || options.max_requests == 0) return Error{ErrorCode::invalid_argument, "batch and max_requests: at least 1"};
+  if (ctx < 2 || ctx > (size_t{1} << 31)) {
+    return Error{ErrorCode::invalid_argument, "context " + std::to_string(ctx) + ": expected 2 to 2147483648"};
+  }
+  // One request at full context must fit; more share what memory allows, up to max_requests.
+  const KvShape shape = kv_shape(spec);
+  const uint64_t needed = shape.bytes_per_position() * ctx + activation_bytes(spec, options.batch, options.max_requests) +
+                          uint64_t{ctx} * spec.n_rot * sizeof(float);
+  const uint64_t available = available_memory_bytes();
+  if (needed > available) {
+    return Error{ErrorCode::out_of_memory, "context " + std::to_string(ctx) + " needs " + bytes_text(needed) +
+                                               " for the KV cache and activations, available: " + bytes_text(available)};
+  }
+  const size_t blocks_each = (ctx + kKvPositions - 1) / kKvPositions;
+  const uint64_t affordable = (available - needed) / 2 / std::max<uint64_t>(1, shape.bytes_per_block()) + blocks_each;
+  const size_t blocks = static_cast<size_t>(std::min<uint64_t>(affordable, uint64_t{blocks_each} * options.max_requests));
+  const unsigned threads = options.threads == 0 ? usable_threads() : options.threads;
+  return std::make_unique<Session>(std::make_unique<Impl>(std::move(model), options, threads, ctx, blocks));
+}
+
+Result<RequestId> Session::submit(Request request) {
+  Impl& impl = *impl_;
+  if (request.tokens.empty()) return Error{ErrorCode::invalid_argument, "the prompt has no tokens"};
+  if (request.tokens.size() > impl.ctx_size) {
+    return Error{ErrorCode::invalid_argument, "the prompt has " + std::to_string(request.tokens.size()) + " tokens, the context holds " +
+                                                  std::to_string(impl.ctx_size)};
+  }
+  for (const TokenId id : request.tokens) {
+    if (id < 0 || static_cast<size_t>(id) >= impl.core.spec.n_vocab) {
+      return Error{ErrorCode::invalid_argument, "token id " + std::to_string(id) + ": expected 0 to " +
+                                                    std::to_string(impl.core.spec.n_vocab - 1)};
+    }
+  }
+  const RequestId id = impl.next_id++;
+  impl.waiting.push_back(std::make_unique<Running>(id, std::move(request), impl.core.isa->complete, impl.core.ledger->open()));
+  return id;
+}
+
+Result<bool> Session::step() {
+  Impl& impl = *impl_;
+  impl.drop_cancelled();
+  impl.admit();
+  if (impl.running.empty()) return false;
+  SISKIN_TRY(const StepPlan plan, impl.plan_step());
+
+  std::vector<Running*> requests;  // of each slice
+  std::vector<Account*> accounts;
+  std::vector<Phase> phases;
+  for (const StepSlice& slice : plan.slices) {
+    const auto found = std::find_if(impl.running.begin(), impl.running.end(),
+                                    [&](const auto& request) { return request->state.get() == slice.state; });
+    Running& request = **found;
+    requests.push_back(&request);
+    accounts.push_back(&request.account);
+    phases.push_back(request.decoding() ? Phase::decode : Phase::prefill);
+    if (!request.started) request.timing.queue_s = seconds_since(request.submitted);
+    request.started = true;
+  }
+  const double seconds = impl.forward(plan);
+  impl.core.ledger->post(plan, impl.trace, seconds, accounts, phases);
+
+  float* logits = impl.act.logits.data();
+  std::set<const Running*> done;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    Running& request = *requests[i];
+    (phases[i] == Phase::decode ? request.timing.decode_s : request.timing.prefill_s) += seconds;
+    request.computed += plan.slices[i].tokens.size();
+    if (plan.slices[i].n_logits == 0) continue;
+    const auto reason = impl.advance(request, {logits, impl.core.spec.n_vocab});
+    logits += impl.core.spec.n_vocab;
+    if (!reason) continue;
+    impl.finish(request, *reason);
+    done.insert(&request);
+  }
+  std::erase_if(impl.running, [&](const auto& request) { return done.contains(request.get()); });
+  return !impl.running.empty() || !impl.waiting.empty();
+}
+
+std::optional<Completion> Session::take(RequestId id) {
+  const auto found = impl_->finished.find(id);
+  if (found == impl_->finished.end()) return std::nullopt;
+  Completion completion = std::move(found->second);
+  impl_->finished.erase(found);
+  return completion;
+}
+
+void Session::cancel(RequestId id) noexcept {
+  const std::lock_guard lock(impl_->cancel_mutex);
+  impl_->cancelled.insert(id);
+}
+
+Result<Completion> Session::generate(Request request) {
+  SISKIN_TRY(const RequestId id, submit(std::move(request)));
+  for (;;) {
+    SISKIN_TRY(const bool more, step());
+    if (auto completion = take(id)) return *std::move(completion);
+    if (!more) return Error{ErrorCode::out_of_memory, "the KV cache cannot hold this request"};
+  }
+}
+
+Result<std::vector<float>> Session::logits(std::span<const TokenId> tokens, size_t chunk) {
+  Impl& impl = *impl_;
+  if (!impl.running.empty() || !impl.waiting.empty()) return Error{ErrorCode::invalid_argument, "logits(): requests are running"};
+  if (tokens.empty() || tokens.size() > impl.ctx_size || chunk == 0) {
+    return Error{ErrorCode::invalid_argument, "logits(): " + std::to_string(tokens.size()) + " tokens, expected 1 to " +
+                                                  std::to_string(impl.ctx_size)};
+  }
+  for (const TokenId id : tokens) {
+    if (id < 0 || static_cast<size_t>(id) >= impl.core.spec.n_vocab) {
+      return Error{ErrorCode::invalid_argument, "token id " + std::to_string(id) + " is out of range"};
+    }
+  }
+  const auto state = KvSequence::create(impl.pool, tokens.size());
+  if (!state) return Error{ErrorCode::out_of_memory, "the KV cache cannot hold " + std::to_string(tokens.size()) + " tokens"};
+  SISKIN_TRY_STATUS(state->grow(tokens.size()));
+  std::vector<float> logits;
+  logits.reserve(tokens.size() * impl.core.spec.n_vocab);
+  for (size_t first = 0; first < tokens.size(); first += chunk) {
+    const size_t n = std::min(chunk, tokens.size() - first);
+    StepPlan plan;
+    plan.slices.push_back({0, state.get(), first, tokens.subspan(first, n), n});
+    impl.forward(plan);
+    logits.insert(logits.end(), impl.act.logits.begin(),
+                  impl.act.logits.begin() + static_cast<std::ptrdiff_t>(n * impl.core.spec.n_vocab));
+  }
+  return logits;
+}
+
+const Model& Session::model() const { return *impl_->model; }
+unsigned Session::threads() const { return impl_->team.threads(); }
+
+const char* finish_reason_name(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::length: return "length";
+    case FinishReason::eos: return "eos";
+    case FinishReason::stop: return "stop";
+    case FinishReason::cancelled: return "cancelled";
+    case FinishReason::context_full: return "context_full";
+  }
+  return "";
+}
+
+}  // namespace siskin

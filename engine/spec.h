@@ -1,0 +1,39 @@
+// ModelSpec: what a family's parser found in the metadata; the shapes that bindings and forward() work with.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace siskin {
+
+struct RopeSpec {
+  float base = 10000.0f;
+  float linear_factor = 1.0f;        // positions are divided by it
+  bool interleaved = true;           // pairing of q/k elements
+  std::vector<float> divisors;       // [n_rot/2] each frequency is divided by; empty: all 1
+};
+
+struct ModelSpec {
+  std::string name;
+  std::string architecture;
+  size_t n_layers = 0;
+  size_t d_model = 0;
+  size_t n_heads = 0;
+  size_t n_kv_heads = 0;
+  size_t head_dim = 0;
+  size_t n_rot = 0;
+  size_t d_ff = 0;
+  size_t n_vocab = 0;
+  size_t ctx_train = 0;
+  size_t n_experts = 0;  // 0: dense
+  size_t top_k = 0;
+  float rms_eps = 1e-5f;
+  RopeSpec rope;
+
+  bool is_moe() const { return n_experts > 0; }
+  size_t d_q() const { return n_heads * head_dim; }
+  size_t d_kv() const { return n_kv_heads * head_dim; }
+};
+
+}  // namespace siskin

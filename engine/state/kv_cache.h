@@ -1,0 +1,70 @@
+// The KV cache: fixed blocks of positions, owned by a pool, chained per sequence. Layout of a block: kernels.h, KvBlock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <siskin/result.h>
+
+#include "kernels/kernels.h"
+
+namespace siskin {
+
+struct KvShape {
+  size_t n_layers = 0;
+  size_t n_kv_heads = 0;
+  size_t head_dim = 0;
+
+  // Bytes of one position: K and V in F16, all layers and heads.
+  uint64_t bytes_per_position() const { return uint64_t{n_layers} * n_kv_heads * head_dim * 2 * sizeof(uint16_t); }
+  uint64_t bytes_per_block() const { return bytes_per_position() * kKvPositions; }
+};
+
+// Hands out blocks and takes them back. Memory grows with use up to `max_blocks`; reserve() makes later takes certain.
+class KvPool {
+ public:
+  KvPool(const KvShape& shape, size_t max_blocks) : shape_(shape), max_blocks_(max_blocks) {}
+
+  const KvShape& shape() const { return shape_; }
+  bool reserve(size_t blocks);  // false: not now (others hold them)
+  void unreserve(size_t blocks) { reserved_ -= blocks; }
+  uint16_t* take();             // REQUIRES: reserved. nullptr when the system has no memory
+  void give_back(uint16_t* block) { free_.push_back(block); }
+  size_t max_blocks() const { return max_blocks_; }
+
+ private:
+  KvShape shape_;
+  size_t max_blocks_;
+  size_t reserved_ = 0;
+  std::vector<std::unique_ptr<uint16_t[]>> memory_;
+  std::vector<uint16_t*> free_;
+};
+
+// One sequence's state between steps. Positions [0, length) are stored. Destroying it returns its blocks.
+class KvSequence {
+ public:
+  // nullptr: the pool cannot hold that many positions now.
+  static std::unique_ptr<KvSequence> create(KvPool& pool, size_t max_positions);
+  ~KvSequence();
+  KvSequence(const KvSequence&) = delete;
+  KvSequence& operator=(const KvSequence&) = delete;
+
+  // Makes room for positions up to `length`. Errors: out_of_memory. REQUIRES: length <= max_positions.
+  Status grow(size_t length);
+  // The chain of one layer's KV head, first block first.
+  const KvBlock* blocks(size_t layer, size_t kv_head) const {
+    return &table_[(layer * pool_.shape().n_kv_heads + kv_head) * max_blocks_];
+  }
+
+ private:
+  KvSequence(KvPool& pool, size_t max_blocks);
+
+  KvPool& pool_;
+  size_t max_blocks_;
+  std::vector<uint16_t*> owned_;
+  std::vector<KvBlock> table_;  // [n_layers, n_kv_heads, max_blocks]
+};
+
+}  // namespace siskin

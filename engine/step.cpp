@@ -1,0 +1,33 @@
+#include "engine/step.h"
+
+#include <cmath>
+
+namespace siskin {
+
+void ActivationRows::resize(size_t n, size_t row_width, bool with_int8) {
+  width = row_width;
+  quantized = with_int8;
+  values.resize(n * width);
+  if (!with_int8) return;
+  q.resize(n * width);
+  scale.resize(n * width / kQuantBlock);
+  sum.resize(n * width / kQuantBlock);
+}
+
+// angle(p, j) = p / linear_factor * base^(-2j/n_rot) / divisor_j.   Source: RoFormer (arXiv 2104.09864), eq. 15.
+RopeTable::RopeTable(const RopeSpec& spec, size_t n_rot, size_t ctx) : half(n_rot / 2) {
+  cos.resize(ctx * half);
+  sin.resize(ctx * half);
+  for (size_t j = 0; j < half; ++j) {
+    const double divisor = spec.divisors.empty() ? 1.0 : spec.divisors[j];
+    const double frequency = std::pow(spec.base, -2.0 * static_cast<double>(j) / static_cast<double>(n_rot)) / divisor /
+                             spec.linear_factor;
+    for (size_t p = 0; p < ctx; ++p) {
+      const double angle = static_cast<double>(p) * frequency;
+      cos[p * half + j] = static_cast<float>(std::cos(angle));
+      sin[p * half + j] = static_cast<float>(std::sin(angle));
+    }
+  }
+}
+
+}  // namespace siskin

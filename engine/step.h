@@ -1,0 +1,98 @@
+// A step: some tokens of some requests, run through the model once. Prefill, decode and any mixture are the same thing here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/exec/worker_team.h"
+#include "engine/experts.h"
+#include "engine/routing.h"
+#include "engine/spec.h"
+#include "engine/state/kv_cache.h"
+#include "engine/weights.h"
+#include "kernels/kernels.h"
+
+namespace siskin {
+
+// One request's part of a step.
+struct StepSlice {
+  uint32_t request = 0;  // identity, for the ledger
+  KvSequence* state = nullptr;
+  size_t first_position = 0;
+  std::span<const int32_t> tokens;
+  size_t n_logits = 0;  // logits are wanted of the last n tokens
+};
+
+struct StepPlan {
+  std::vector<StepSlice> slices;
+
+  size_t n_tokens() const {
+    size_t n = 0;
+    for (const StepSlice& slice : slices) n += slice.tokens.size();
+    return n;
+  }
+  size_t n_logits() const {
+    size_t n = 0;
+    for (const StepSlice& slice : slices) n += slice.n_logits;
+    return n;
+  }
+};
+
+// Rows of activations as matmuls read them: f32, and int8 when a weight type asks for it.
+struct ActivationRows {
+  std::vector<float> values;  // [n, width]
+  std::vector<int8_t> q;
+  std::vector<float> scale;
+  std::vector<int32_t> sum;
+  size_t width = 0;
+  bool quantized = false;
+
+  void resize(size_t n, size_t row_width, bool with_int8);
+  float* row(size_t i) { return values.data() + i * width; }
+  const float* row(size_t i) const { return values.data() + i * width; }
+  QuantRows quant() const { return {q.data(), scale.data(), sum.data()}; }
+};
+
+// The arena of one session: every buffer that forward() writes. Sized by the largest step so far.
+struct Activations {
+  std::vector<float> residual;   // [n, d_model]
+  std::vector<float> delta;      // [n, d_model]: what the last block adds to the residual
+  ActivationRows normed;         // [n, d_model]
+  std::vector<float> q, k, v;    // [n, d_q], [n, d_kv], [n, d_kv]
+  ActivationRows attended;       // [n, d_q]
+  std::vector<float> scores;     // [n, n_experts]
+  ActivationRows hidden;         // [n or routed rows, d_ff]
+  std::vector<float> routed;     // [routed rows, d_model]: each expert's weighted output, in routing order
+  ActivationRows last;           // [n_logits, d_model]
+  std::vector<float> logits;     // [n_logits, n_vocab]
+};
+
+// cos and sin of every position, [ctx, n_rot/2] each.
+struct RopeTable {
+  std::vector<float> cos, sin;
+  size_t half = 0;
+
+  RopeTable(const RopeSpec& spec, size_t n_rot, size_t ctx);
+};
+
+// What a step ran, for the ledger: the plan and one Routing per MoE layer.
+struct StepTrace {
+  std::vector<Routing> routing;  // [n_layers], empty for dense layers
+};
+
+// Everything that forward() may touch.
+struct StepContext {
+  const ModelSpec& spec;
+  const Weights& weights;
+  const ExpertStore& experts;
+  const KernelTable& kernels;
+  const RopeTable& rope;
+  WorkerTeam& team;
+  Activations& act;
+  const StepPlan& plan;
+  StepTrace& trace;
+};
+
+}  // namespace siskin

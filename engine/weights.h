@@ -1,0 +1,86 @@
+// Weights: the tensors of one model, bound to the places where forward() uses them, and packed for the kernels.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <siskin/cost.h>
+#include <siskin/result.h>
+
+#include "engine/spec.h"
+#include "formats/model_file.h"
+#include "formats/packed/layout.h"
+
+namespace siskin {
+
+// Where forward() looks for a tensor. Slots after kFirstLayerSlot exist once per layer.
+enum class Slot : uint8_t {
+  token_embd, output_norm, output, rope_freqs,
+  attn_norm, attn_q, attn_k, attn_v, attn_output,
+  ffn_norm, ffn_gate, ffn_up, ffn_down,
+  ffn_gate_inp, ffn_gate_exps, ffn_up_exps, ffn_down_exps,
+};
+inline constexpr size_t kSlots = 17;
+inline constexpr Slot kFirstLayerSlot = Slot::attn_norm;
+
+// A family's table of bindings: one row per tensor that its files hold.
+struct Binding {
+  enum Kind : uint8_t { vector, matrix, experts };
+  const char* pattern;  // "blk.*.attn_q.weight": * is the layer
+  Slot slot;
+  Kind kind;
+  size_t (*rows)(const ModelSpec&);  // null for vectors
+  size_t (*cols)(const ModelSpec&);
+  Role role;
+  bool (*required)(const ModelSpec&);
+};
+
+// A bound tensor. Matrices are packed; vectors lie in `values`.
+struct Tensor {
+  uint32_t id = 0;
+  std::string name;
+  Role role{};
+  bool is_vector = false;
+  DType type{};
+  size_t rows = 0, cols = 0;          // of one slice; a vector is [1, cols]
+  size_t n_slices = 1;                // experts
+  const TensorView* source = nullptr; // valid while the file is open
+  std::vector<PackedMatrix> slices;
+  std::vector<float> values;
+
+  uint64_t params() const { return uint64_t{rows} * cols * n_slices; }
+  uint64_t slice_params() const { return uint64_t{rows} * cols; }
+  uint64_t slice_bytes() const;   // as kept in memory: packed, padding included
+  uint64_t slice_padding() const; // of slice_bytes
+  uint64_t bytes() const { return slice_bytes() * n_slices; }
+  uint64_t row_bytes() const;     // of one packed row, for an embedding lookup
+};
+
+class Weights {
+ public:
+  // Matches the file's tensors with the table. A missing required tensor, a wrong shape, a type without kernels or a tensor that no
+  // row names is an error that names it.
+  static Result<Weights> bind(const ModelFile& file, const ModelSpec& spec, const Binding* bindings, size_t n_bindings);
+
+  // Packs every matrix in parallel and gives the file's pages back. on_progress(done, total) in bytes; false cancels.
+  Status pack(const ModelFile& file, unsigned threads, const std::function<bool(uint64_t, uint64_t)>& on_progress);
+
+  const std::vector<Tensor>& tensors() const { return tensors_; }
+  const Tensor* find(Slot slot, size_t layer = 0) const;
+  const Tensor& get(Slot slot, size_t layer = 0) const;  // REQUIRES: bound
+  const Tensor& head() const;                            // `output`, or the tied embedding
+  bool tied_head() const { return find(Slot::output) == nullptr; }
+  uint64_t bytes() const;
+
+ private:
+  std::vector<Tensor> tensors_;
+  std::vector<std::array<int32_t, kSlots>> by_layer_;  // index into tensors_, -1 absent; globals in layer 0
+  std::shared_ptr<std::byte> memory_;
+};
+
+}  // namespace siskin
