@@ -1,0 +1,23 @@
+// config.json of a Hugging Face folder, translated into GGUF's metadata keys. Llama, Mistral and Mixtral.
+#pragma once
+
+#include <siskin/result.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "formats/metadata.h"
+
+namespace siskin {
+
+struct HfConfig {
+  Metadata metadata;
+  bool tied_embeddings = false;  // lm_head is the embedding matrix
+};
+
+// `model_name` becomes general.name. What the file leaves out takes the default of transformers' configuration class. Errors:
+// corrupt_file, and unsupported, naming the architecture or the setting that is not built.
+Result<HfConfig> parse_hf_config(std::span<const std::byte> bytes, const std::string& file, const std::string& model_name);
+
+}  // namespace siskin

@@ -1,0 +1,246 @@
+#include "formats/files/hf_tensors.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <tuple>
+
+#include "formats/files/error_text.h"
+#include "formats/try.h"
+
+namespace siskin {
+namespace {
+
+struct Rename {
+  const char* hf;
+  const char* gguf;
+};
+
+constexpr Rename kBlockTensors[] = {
+    {"input_layernorm.weight", "attn_norm.weight"},    {"self_attn.q_proj.weight", "attn_q.weight"},
+    {"self_attn.k_proj.weight", "attn_k.weight"},      {"self_attn.v_proj.weight", "attn_v.weight"},
+    {"self_attn.o_proj.weight", "attn_output.weight"}, {"post_attention_layernorm.weight", "ffn_norm.weight"},
+    {"mlp.gate_proj.weight", "ffn_gate.weight"},       {"mlp.up_proj.weight", "ffn_up.weight"},
+    {"mlp.down_proj.weight", "ffn_down.weight"},       {"block_sparse_moe.gate.weight", "ffn_gate_inp.weight"},
+    {"mlp.gate.weight", "ffn_gate_inp.weight"},  // transformers 5
+};
+
+constexpr Rename kExpertTensors[] = {
+    {"w1.weight", "ffn_gate_exps.weight"},
+    {"w2.weight", "ffn_down_exps.weight"},
+    {"w3.weight", "ffn_up_exps.weight"},
+};
+
+// Buffers that some checkpoints carry and nothing reads; llama.cpp's converter drops the same ones.
+constexpr std::string_view kIdle[] = {".attention.masked_bias", ".attention.bias", ".rotary_emb.inv_freq"};
+
+// Where a tensor stands in the result; also decides what "the same tensor twice" means.
+using Place = std::tuple<uint64_t, std::string>;  // block, name; embeddings before block 0, the rest after the last
+constexpr uint64_t kAfterBlocks = UINT64_MAX;
+
+std::string_view without_prefix(std::string_view name, std::string_view prefix) {
+  return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+}
+
+// Takes "12." from the front of `text`; nullopt if it does not begin with a number and a dot.
+std::optional<uint64_t> take_number(std::string_view& text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end == text.data() + text.size() || *end != '.') return std::nullopt;
+  text.remove_prefix(static_cast<size_t>(end - text.data()) + 1);
+  return value;
+}
+
+class Gatherer {
+ public:
+  Gatherer(const HfConfig& config, const std::string& folder) : folder_(folder) {
+    n_blocks_ = *config.metadata.u64_or("llama.block_count", 0);
+    n_experts_ = *config.metadata.u64_or("llama.expert_count", 0);
+  }
+
+  Status add(const HfTensor& tensor) {
+    const std::string_view name = without_prefix(tensor.entry->name, "model.");
+    for (const std::string_view idle : kIdle) {
+      if (name.ends_with(idle)) return {};
+    }
+    if (name == "embed_tokens.weight") return add_whole(tensor, {0, "token_embd.weight"});
+    if (name == "norm.weight") return add_whole(tensor, {kAfterBlocks, "output_norm.weight"});
+    if (name == "lm_head.weight") return add_whole(tensor, {kAfterBlocks, "output.weight"});
+    if (name.starts_with("layers.")) return add_of_block(tensor, name.substr(7));
+    return no_place(tensor);
+  }
+
+  // The head of a tied model is its embedding: a checkpoint holds either name, or both for the same matrix.
+  Status settle_head(bool tied) {
+    const Place embedding(0, "token_embd.weight"), head(kAfterBlocks, "output.weight");
+    if (!tied && !found_.contains(head)) {
+      return corrupt_file(folder_, "no tensor 'lm_head.weight', and config.json does not tie the embeddings");
+    }
+    if (!tied) return {};
+    auto stray = found_.extract(head);
+    if (!stray.empty() && !found_.contains(embedding)) {
+      stray.key() = embedding;
+      stray.mapped().name = "token_embd.weight";
+      found_.insert(std::move(stray));
+    }
+    return {};
+  }
+
+  Result<std::vector<TensorView>> take() {
+    for (auto& [place, experts] : experts_) SISKIN_TRY_STATUS(join_experts(place, experts));
+    std::vector<TensorView> views;
+    views.reserve(found_.size());
+    for (auto& [place, view] : found_) views.push_back(std::move(view));
+    return views;
+  }
+
+ private:
+  using Experts = std::map<uint64_t, HfTensor>;  // by number: a file's count is never trusted with an allocation
+
+  Status add_of_block(const HfTensor& tensor, std::string_view rest) {
+    const auto block = take_number(rest);
+    if (!block) return no_place(tensor);
+    if (*block >= n_blocks_) {
+      return corrupt_file(*tensor.file,
+                          in_quotes(tensor.entry->name) + ": config.json has " + std::to_string(n_blocks_) + " layers");
+    }
+    const std::string prefix = "blk." + std::to_string(*block) + ".";
+    for (const Rename& rename : kBlockTensors) {
+      if (rest == rename.hf) return add_whole(tensor, {*block + 1, prefix + rename.gguf});
+    }
+    if (rest == "mlp.experts.gate_up_proj") return add_gate_up(tensor, *block + 1, prefix);
+    if (rest == "mlp.experts.down_proj") return add_stacked(tensor, {*block + 1, prefix + "ffn_down_exps.weight"});
+    if (rest.starts_with("block_sparse_moe.experts.")) return add_expert(tensor, *block + 1, prefix, rest.substr(25));
+    return no_place(tensor);
+  }
+
+  Status add_expert(const HfTensor& tensor, uint64_t block, const std::string& prefix, std::string_view rest) {
+    const auto expert = take_number(rest);
+    if (!expert) return no_place(tensor);
+    if (*expert >= n_experts_) {
+      return corrupt_file(*tensor.file,
+                          in_quotes(tensor.entry->name) + ": config.json has " + std::to_string(n_experts_) + " experts");
+    }
+    for (const Rename& rename : kExpertTensors) {
+      if (rest != rename.hf) continue;
+      if (!experts_[{block, prefix + rename.gguf}].emplace(*expert, tensor).second) return twice(tensor);
+      return {};
+    }
+    return no_place(tensor);
+  }
+
+  Status add_whole(const HfTensor& tensor, Place place) {
+    SISKIN_TRY(TensorView view, view_of(tensor));
+    view.name = std::get<1>(place);
+    view.slices = {tensor.data};
+    view.slice_bytes = tensor.entry->end - tensor.entry->begin;
+    return insert(tensor, std::move(place), std::move(view));
+  }
+
+  // [experts, rows, cols] in one tensor.
+  Status add_stacked(const HfTensor& tensor, Place place) {
+    SISKIN_TRY(TensorView view, stacked_view_of(tensor));
+    view.name = std::get<1>(place);
+    view.slice_bytes = (tensor.entry->end - tensor.entry->begin) / view.shape[0];
+    for (size_t i = 0; i < view.shape[0]; ++i) view.slices.push_back(tensor.data + i * view.slice_bytes);
+    return insert(tensor, std::move(place), std::move(view));
+  }
+
+  // [experts, 2 * rows, cols]: each expert's gate rows, then its up rows.
+  Status add_gate_up(const HfTensor& tensor, uint64_t block, const std::string& prefix) {
+    SISKIN_TRY(TensorView gate, stacked_view_of(tensor));
+    if (gate.shape[1] % 2 != 0) {
+      return corrupt_file(*tensor.file, in_quotes(tensor.entry->name) + ": shape " + shape_text(gate.shape) +
+                                            ", expected an even number of rows");
+    }
+    gate.shape[1] /= 2;
+    gate.slice_bytes = (tensor.entry->end - tensor.entry->begin) / gate.shape[0] / 2;
+    TensorView up = gate;
+    gate.name = prefix + "ffn_gate_exps.weight";
+    up.name = prefix + "ffn_up_exps.weight";
+    for (size_t i = 0; i < gate.shape[0]; ++i) {
+      gate.slices.push_back(tensor.data + 2 * i * gate.slice_bytes);
+      up.slices.push_back(tensor.data + (2 * i + 1) * gate.slice_bytes);
+    }
+    const Place gate_place(block, gate.name), up_place(block, up.name);
+    SISKIN_TRY_STATUS(insert(tensor, gate_place, std::move(gate)));
+    return insert(tensor, up_place, std::move(up));
+  }
+
+  Status join_experts(const Place& place, const Experts& experts) {
+    const std::string& name = std::get<1>(place);
+    const HfTensor& first = experts.begin()->second;
+    SISKIN_TRY(TensorView view, view_of(first));
+    if (experts.size() != n_experts_) {
+      return corrupt_file(folder_,
+                          name + ": " + std::to_string(experts.size()) + " experts, expected " + std::to_string(n_experts_));
+    }
+    for (const auto& [number, expert] : experts) {
+      if (expert.entry->type != first.entry->type || expert.entry->shape != first.entry->shape) {
+        return corrupt_file(*expert.file, in_quotes(expert.entry->name) + ": " + expert.entry->dtype + " " +
+                                              shape_text(expert.entry->shape) + ", expected " + first.entry->dtype + " " +
+                                              shape_text(first.entry->shape) + " as expert 0");
+      }
+      view.slices.push_back(expert.data);
+    }
+    view.name = name;
+    view.slice_bytes = first.entry->end - first.entry->begin;
+    view.shape.insert(view.shape.begin(), experts.size());
+    return insert(first, place, std::move(view));
+  }
+
+  Result<TensorView> view_of(const HfTensor& tensor) const {
+    const SafetensorsEntry& entry = *tensor.entry;
+    if (!entry.type || (entry.type != DType::F32 && entry.type != DType::F16 && entry.type != DType::BF16)) {
+      return unsupported_file(*tensor.file,
+                              in_quotes(entry.name) + ": dtype " + entry.dtype + " is not supported; F32, F16 and BF16 are");
+    }
+    if (entry.shape.empty() || std::find(entry.shape.begin(), entry.shape.end(), size_t{0}) != entry.shape.end()) {
+      return corrupt_file(*tensor.file, in_quotes(entry.name) + ": shape " + shape_text(entry.shape) + " holds no weights");
+    }
+    TensorView view;
+    view.type = *entry.type;
+    view.shape = entry.shape;
+    return view;
+  }
+
+  Result<TensorView> stacked_view_of(const HfTensor& tensor) const {
+    SISKIN_TRY(TensorView view, view_of(tensor));
+    if (view.shape.size() == 3 && view.shape[0] == n_experts_) return view;
+    return corrupt_file(*tensor.file, in_quotes(tensor.entry->name) + ": shape " + shape_text(view.shape) + ", expected [" +
+                                          std::to_string(n_experts_) + ", rows, cols]");
+  }
+
+  Status insert(const HfTensor& tensor, Place place, TensorView view) {
+    if (!found_.emplace(std::move(place), std::move(view)).second) return twice(tensor);
+    return {};
+  }
+
+  Error twice(const HfTensor& tensor) const {
+    return corrupt_file(*tensor.file,
+                        in_quotes(tensor.entry->name) + ": the checkpoint holds this tensor under another name too");
+  }
+
+  Error no_place(const HfTensor& tensor) const {
+    return unsupported_file(*tensor.file,
+                            "tensor " + in_quotes(tensor.entry->name) + " has no place in a llama or mixtral model");
+  }
+
+  const std::string& folder_;
+  uint64_t n_blocks_ = 0;
+  uint64_t n_experts_ = 0;
+  std::map<Place, TensorView> found_;
+  std::map<Place, Experts> experts_;
+};
+
+}  // namespace
+
+Result<std::vector<TensorView>> gguf_tensors_from_hf(std::span<const HfTensor> tensors, const HfConfig& config,
+                                                     const std::string& folder) {
+  Gatherer gatherer(config, folder);
+  for (const HfTensor& tensor : tensors) SISKIN_TRY_STATUS(gatherer.add(tensor));
+  SISKIN_TRY_STATUS(gatherer.settle_head(config.tied_embeddings));
+  return gatherer.take();
+}
+
+}  // namespace siskin

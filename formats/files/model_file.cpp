@@ -1,0 +1,98 @@
+#include "formats/model_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <unordered_map>
+
+#include "formats/files/error_text.h"
+#include "formats/files/model_parts.h"
+#include "formats/try.h"
+
+namespace siskin {
+
+struct ModelFile::State {
+  std::filesystem::path path;
+  bool is_hugging_face = false;
+  ModelParts parts;
+  std::unordered_map<std::string_view, size_t> index;  // views of the names in parts.tensors
+};
+
+namespace {
+
+// What a file that is not GGUF probably is, for the one line that its owner reads.
+std::string guess(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (const char* old : {"lmgg", "fmgg", "tjgg", "algg"}) {
+    if (text.starts_with(old)) return "; it is a GGML file from before GGUF: convert it with llama.cpp";
+  }
+  if (text.starts_with("PK\x03\x04")) return "; it is a zip archive, perhaps a PyTorch checkpoint: save it as safetensors";
+  if (text.size() > 8 && text[8] == '{') return "; it looks like safetensors: name its folder, with config.json beside it";
+  if (text.starts_with("{")) return "; it looks like JSON: name the folder that it lies in";
+  return "";
+}
+
+Result<ModelParts> open_file(const std::filesystem::path& path) {
+  {
+    SISKIN_TRY(const MappedFile file, MappedFile::open(path));
+    const std::string_view magic(reinterpret_cast<const char*>(file.bytes().data()), std::min<size_t>(4, file.bytes().size()));
+    if (magic != "GGUF" && magic != "FUGG") {
+      return corrupt_file(file.name(),
+                          "not a model file: it begins with " + in_quotes(magic) + ", expected 'GGUF'" + guess(file.bytes()));
+    }
+  }
+  return open_gguf(path);
+}
+
+}  // namespace
+
+Result<ModelFile> ModelFile::open(const std::filesystem::path& path) {
+  std::error_code failed;
+  const auto status = std::filesystem::status(path, failed);
+  if (!std::filesystem::exists(status)) return system_error(path.string(), "cannot open", failed ? failed.value() : ENOENT);
+  auto state = std::make_unique<State>();
+  state->path = path;
+  state->is_hugging_face = std::filesystem::is_directory(status);
+  SISKIN_TRY(state->parts, state->is_hugging_face ? open_hf_folder(path) : open_file(path));
+  for (size_t i = 0; i < state->parts.tensors.size(); ++i) state->index.emplace(state->parts.tensors[i].name, i);
+  return ModelFile(std::move(state));
+}
+
+ModelFile::ModelFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ModelFile::ModelFile(ModelFile&&) noexcept = default;
+ModelFile& ModelFile::operator=(ModelFile&&) noexcept = default;
+ModelFile::~ModelFile() = default;
+
+const std::filesystem::path& ModelFile::path() const { return state_->path; }
+bool ModelFile::is_hugging_face() const { return state_->is_hugging_face; }
+const Metadata& ModelFile::metadata() const { return state_->parts.metadata; }
+std::span<const TensorView> ModelFile::tensors() const { return state_->parts.tensors; }
+
+const TensorView* ModelFile::find(std::string_view name) const {
+  const auto found = state_->index.find(name);
+  return found == state_->index.end() ? nullptr : &state_->parts.tensors[found->second];
+}
+
+size_t ModelFile::file_bytes() const {
+  size_t total = 0;
+  for (const MappedFile& file : state_->parts.files) total += file.bytes().size();
+  return total;
+}
+
+void ModelFile::release(const TensorView& tensor) const {
+  for (const std::byte* slice : tensor.slices) {
+    for (const MappedFile& file : state_->parts.files) {
+      if (file.contains(slice)) file.release(slice, tensor.slice_bytes);
+    }
+  }
+}
+
+RopePairing rope_pairing(const ModelFile& file) {
+  // llama.cpp's converter permutes q and k for the llama architecture alone; every other one keeps Hugging Face's order.
+  const auto architecture = file.metadata().string_or("general.architecture", "");
+  const bool permuted = !file.is_hugging_face() && architecture && *architecture == "llama";
+  return permuted ? RopePairing::interleaved : RopePairing::half_split;
+}
+
+}  // namespace siskin

@@ -1,0 +1,3 @@
+// The test program of formats/.
+#define CATCH_CONFIG_MAIN
+#include <catch2/catch.hpp>
