@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/eval/statistics.h"
+#include "engine/quantize/tool_threads.h"
 #include "formats/check.h"
 #include "formats/try.h"
 
@@ -44,7 +45,7 @@ Result<WindowLogits> Scorer::logits(std::span<const TokenId> window) {
 }
 
 void Scorer::for_each(size_t n, const std::function<void(size_t)>& body) const {
-  tbb::task_arena arena(static_cast<int>(session_->threads()));
+  tbb::task_arena arena(tool_threads(session_->threads()));
   arena.execute([&] { tbb::parallel_for(size_t{0}, n, body); });
 }
 

@@ -1,5 +1,5 @@
 // quantize_model: streams a model's tensors into a GGUF file, each row decoded to f32 and rounded to its new type.
-#include <siskin/machine.h>
+
 #include <siskin/quantize.h>
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
@@ -12,6 +12,7 @@
 #include "engine/quantize/hf_order.h"
 #include "engine/quantize/output_metadata.h"
 #include "engine/quantize/tensor_plan.h"
+#include "engine/quantize/tool_threads.h"
 #include "formats/blocks/codec.h"
 #include "formats/gguf.h"
 #include "formats/model_file.h"
@@ -140,7 +141,7 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   SISKIN_TRY(const ModelFile file, ModelFile::open(in));
 
   QuantizeReport report;
-  tbb::task_arena arena(static_cast<int>(options.threads == 0 ? usable_threads() : options.threads));
+  tbb::task_arena arena(tool_threads(options.threads));
   std::vector<GgufTensorSource> sources;
   uint64_t params = 0;
   uint64_t tensor_bytes = 0;

@@ -2,9 +2,7 @@
 #include "engine/synth/random_weights.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <numeric>
 
 #include "formats/blocks/codec.h"
 #include "formats/blocks/half.h"
@@ -16,11 +14,11 @@ namespace {
 constexpr float kUniformSigma = 0.57735027f;  // of uniform values in [-1, 1]: 1/sqrt(3)
 constexpr size_t kBlock = 32;                 // weights of a Q8_0 and of a Q4_0 block
 
-// Between 0.75 and 1.25, so that a kernel that mixes up block scales gives wrong answers.
-float scale_factor(uint64_t bits) { return 0.75f + static_cast<float>(bits & 0xffu) / 512.0f; }
+// Between 0.74 and 1.24 with mean square 1, so that a kernel that mixes up block scales gives wrong answers.
+float scale_factor(uint64_t bits) { return (0.75f + static_cast<float>(bits & 0xffu) / 512.0f) / 1.0094f; }
 
 void fill_q8_0(size_t blocks, float sigma, RandomBits& random, std::byte* out) {
-  const float scale = sigma / (127.0f * kUniformSigma);
+  const float scale = sigma / 73.895f;  // the deviation of the bytes below
   for (size_t b = 0; b < blocks; ++b, out += 34) {
     const uint16_t d = f16_from_f32(scale * scale_factor(random.next()));
     std::memcpy(out, &d, sizeof(d));
@@ -93,26 +91,6 @@ void set_first_weight(DType type, float value, std::byte* row) {
   decode_row(type, row, block, n);
   block[0] = value;
   encode_row(type, block, row, n);
-}
-
-std::vector<float> router_rows(size_t n_experts, size_t d_model, double skew, double common, uint64_t seed) {
-  constexpr double kGumbelScale = 0.7796968;  // sqrt(6)/pi: a Gumbel distribution of variance 1
-  std::vector<size_t> rank(n_experts);
-  std::iota(rank.begin(), rank.end(), size_t{0});
-  RandomBits random(row_seed(seed, n_experts, d_model));
-  for (size_t i = n_experts; i > 1; --i) std::swap(rank[i - 1], rank[random.next() % i]);
-
-  std::vector<float> rows(n_experts * d_model);
-  const float sigma = 1.0f / std::sqrt(static_cast<float>(d_model));
-  for (size_t e = 0; e < n_experts; ++e) {
-    float* row = rows.data() + e * d_model;
-    fill_random_row(DType::F32, d_model, sigma, row_seed(seed, 1, e), reinterpret_cast<std::byte*>(row));
-    if (skew > 0) {
-      const double bias = -skew * kGumbelScale * std::log(static_cast<double>(rank[e] + 1));
-      row[0] = static_cast<float>(bias / common);
-    }
-  }
-  return rows;
 }
 
 }  // namespace siskin

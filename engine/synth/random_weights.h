@@ -3,8 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
-#include <vector>
 
 #include "formats/dtype.h"
 
@@ -35,12 +33,5 @@ void fill_random_row(DType type, size_t cols, float sigma, uint64_t row_seed, st
 
 // Sets weight 0 of a row to `value`, re-rounding the block that it lies in.
 void set_first_weight(DType type, float value, std::byte* row);
-
-// A mixture's router [n_experts, d_model] in F32, such that expert popularity falls about like rank^-skew when every router
-// input has `common` in component 0 and unit variance elsewhere. Which expert holds which rank differs from seed to seed.
-// Approximate: the other components' part of a logit is nearly Gaussian with variance 1; were it Gumbel of the same variance,
-// top-1 shares would be exactly proportional to exp(bias / scale). Top-k flattens the head: an expert is chosen at most once
-// per token.
-std::vector<float> router_rows(size_t n_experts, size_t d_model, double skew, double common, uint64_t seed);
 
 }  // namespace siskin

@@ -1,5 +1,5 @@
 // synthesize_model: the tensors of a shape, filled with random weights whose activations neither die nor explode.
-#include <siskin/machine.h>
+
 #include <siskin/synth.h>
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "engine/quantize/tensor_plan.h"
+#include "engine/quantize/tool_threads.h"
 #include "engine/synth/placeholder_tokenizer.h"
 #include "engine/synth/random_weights.h"
+#include "engine/synth/router_skew.h"
 #include "engine/synth/shape.h"
 #include "formats/gguf.h"
 #include "formats/try.h"
@@ -33,8 +35,9 @@ struct SynthPlan {
   ModelShape shape;
   DType type;
   uint64_t seed;
-  double skew;
+  std::vector<double> router_biases;  // by rank; empty: all experts alike
 
+  bool skewed() const { return !router_biases.empty(); }
   // Projections have deviation 1/sqrt(cols), so each of a layer's two additions to the residual stream has at most unit
   // variance; embeddings of variance 2 * n_layers stay the larger part of it to the end, and so routing differs from token to
   // token.
@@ -58,12 +61,12 @@ enum class Filling { random, residual_output, embedding };
 void fill_row(const SynthPlan& plan, Filling filling, DType type, size_t cols, size_t row, size_t rows_per_matrix,
               uint64_t seed, std::byte* out) {
   const double sigma = filling == Filling::embedding ? plan.embedding_sigma() : 1.0 / std::sqrt(static_cast<double>(cols));
-  if (plan.skew > 0 && filling == Filling::residual_output && row % rows_per_matrix == 0) {
+  if (plan.skewed() && filling == Filling::residual_output && row % rows_per_matrix == 0) {
     std::memset(out, 0, row_bytes(type, cols));  // zero bytes are zero weights: a zero scale, or +0
     return;
   }
   fill_random_row(type, cols, static_cast<float>(sigma), seed, out);
-  if (plan.skew > 0 && filling == Filling::embedding) set_first_weight(type, static_cast<float>(kCommonComponent * sigma), out);
+  if (plan.skewed() && filling == Filling::embedding) set_first_weight(type, static_cast<float>(kCommonComponent * sigma), out);
 }
 
 // Collects the tensors of one model in file order.
@@ -130,7 +133,8 @@ void TensorList::add_ffn(size_t layer, const std::string& prefix) {
     return;
   }
   add_f32(prefix + "ffn_gate_inp.weight", {s.n_experts, s.d_model},
-          router_rows(s.n_experts, s.d_model, plan_.skew, plan_.common_after_norm(layer), row_seed(plan_.seed, layer, ~0ull)));
+          router_rows(s.n_experts, s.d_model, plan_.router_biases, plan_.common_after_norm(layer),
+                      row_seed(plan_.seed, layer, ~0ull)));
   add_matrix(prefix + "ffn_gate_exps.weight", {s.n_experts, s.d_ff, s.d_model}, Filling::random);
   add_matrix(prefix + "ffn_up_exps.weight", {s.n_experts, s.d_ff, s.d_model}, Filling::random);
   add_matrix(prefix + "ffn_down_exps.weight", {s.n_experts, s.d_model, s.d_ff}, Filling::residual_output);
@@ -191,9 +195,12 @@ Result<SynthReport> synthesize_model(const fs::path& out, const SynthOptions& op
   if (options.layers != 0) shape.n_layers = options.layers;
   SISKIN_TRY_STATUS(check_shape(shape, options.like));
 
-  const SynthPlan plan{shape, type, options.seed, options.router_skew};
+  SynthPlan plan{shape, type, options.seed, {}};
+  if (options.router_skew > 0 && shape.is_mixture()) {
+    plan.router_biases = biases_by_rank(shape.n_experts, shape.top_k, options.router_skew);
+  }
   SISKIN_TRY(const Metadata metadata, describe(plan));
-  tbb::task_arena arena(static_cast<int>(options.threads == 0 ? usable_threads() : options.threads));
+  tbb::task_arena arena(tool_threads(options.threads));
   TensorList tensors(plan, arena);
   tensors.add_matrix("token_embd.weight", {shape.n_vocab, shape.d_model}, Filling::embedding);
   for (size_t layer = 0; layer < shape.n_layers; ++layer) tensors.add_layer(layer);
