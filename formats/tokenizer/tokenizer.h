@@ -1,6 +1,8 @@
 // Tokenizer: text to token ids and back. SentencePiece-style BPE and unigram models; other kinds come as files of their own.
 #pragma once
 
+#include <siskin/result.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -8,8 +10,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <siskin/result.h>
 
 #include "formats/metadata.h"
 
@@ -28,7 +28,8 @@ class Tokenizer {
   // From the `tokenizer.ggml.*` keys. Errors: unsupported (a tokenizer.ggml.model not built), corrupt_file (lengths that
   // disagree, ids out of range), not_found (no tokenizer in the file).
   static Result<Tokenizer> from_metadata(const Metadata& metadata);
-  // From a Hugging Face folder: tokenizer.json if there, else tokenizer.model; tokenizer_config.json and config.json decide BOS/EOS.
+  // From a Hugging Face folder: tokenizer.json if there, else tokenizer.model; tokenizer_config.json and config.json decide
+  // BOS/EOS.
   static Result<Tokenizer> from_folder(const std::filesystem::path& folder);
 
   Tokenizer(Tokenizer&&) noexcept;
