@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "formats/files/error_text.h"
+#include "formats/files/gguf_experts.h"
 #include "formats/files/model_parts.h"
 #include "formats/gguf.h"
 #include "formats/try.h"
@@ -106,6 +107,7 @@ Result<ModelParts> join(std::vector<Part> parts) {
     return corrupt_file(first, "split.tensors.count is " + std::to_string(expected) + ", but the parts hold " +
                                    std::to_string(model.tensors.size()) + " tensors");
   }
+  SISKIN_TRY(model.tensors, gather_single_experts(std::move(model.tensors), first));
   return model;
 }
 

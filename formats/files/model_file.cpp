@@ -81,9 +81,13 @@ size_t ModelFile::file_bytes() const {
 }
 
 void ModelFile::release(const TensorView& tensor) const {
-  for (const std::byte* slice : tensor.slices) {
+  // Slices that lie end to end are released as one range: page by page each would keep the pages that it shares with the next.
+  for (size_t i = 0; i < tensor.slices.size();) {
+    const std::byte* begin = tensor.slices[i];
+    const std::byte* end = begin + tensor.slice_bytes;
+    while (++i < tensor.slices.size() && tensor.slices[i] == end) end += tensor.slice_bytes;
     for (const MappedFile& file : state_->parts.files) {
-      if (file.contains(slice)) file.release(slice, tensor.slice_bytes);
+      if (file.contains(begin)) file.release(begin, static_cast<size_t>(end - begin));
     }
   }
 }

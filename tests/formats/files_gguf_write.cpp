@@ -1,9 +1,12 @@
 // What write_gguf writes, parse_gguf reads back; and what it does when the disk, the caller or the tensors say no.
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <cstdio>
 #include <limits>
 
 #include "tests/formats/files_support.h"
@@ -183,6 +186,28 @@ TEST_CASE("a write that fails or is cancelled leaves the old file and no other",
     REQUIRE_FALSE(status);
     CHECK(status.error().code == ErrorCode::not_found);
   }
+}
+
+TEST_CASE("a full disk is found before the work and leaves nothing behind", "[files]") {
+  struct statvfs disk {};
+  if (statvfs("/dev/shm", &disk) != 0 || access("/dev/shm", W_OK) != 0) {
+    std::puts("skipped: a full disk: no writable /dev/shm");
+    return;
+  }
+  const TempFolder folder("/dev/shm");
+  GgufTensorSource source = pattern_source("a", DType::F32, {disk.f_blocks * disk.f_frsize / 4 + 1024});
+  size_t produced = 0;
+  source.produce = [&produced](size_t, std::span<std::byte>) -> Status {
+    ++produced;
+    return {};
+  };
+  const Status status = write_gguf(folder / "out.gguf", Metadata(), {&source, 1});
+  REQUIRE_FALSE(status);
+  INFO(status.error().message);
+  CHECK(status.error().code == ErrorCode::io);
+  CHECK(status.error().message.find("No space left") != std::string::npos);
+  CHECK(produced == 0);
+  CHECK(folder.entries() == 0);
 }
 
 TEST_CASE("progress counts up to the size of the file", "[files]") {

@@ -49,7 +49,9 @@ TEST_CASE("a GGUF file is opened whatever its name", "[files]") {
 TEST_CASE("releasing a tensor takes its pages out of memory", "[files]") {
   const TempFolder folder;
   constexpr size_t kElements = size_t{4} << 20;
-  REQUIRE(write_gguf(folder / "model.gguf", Metadata(), std::vector{pattern_source("a", DType::F32, {kElements})}));
+  // Experts smaller than a page, and one tensor whole.
+  const Shape shape = GENERATE(Shape{kElements}, Shape{kElements / 512, 2, 256});
+  REQUIRE(write_gguf(folder / "model.gguf", Metadata(), std::vector{pattern_source("a", DType::F32, shape)}));
   const auto resident_pages = [] {
     std::ifstream statm("/proc/self/statm");
     size_t total = 0, resident = 0;
@@ -60,7 +62,7 @@ TEST_CASE("releasing a tensor takes its pages out of memory", "[files]") {
   REQUIRE(file);
   const TensorView& tensor = *file->find("a");
   size_t sum = 0;
-  for (size_t i = 0; i < tensor.slice_bytes; i += 4096) sum += static_cast<size_t>(tensor.slices[0][i]);
+  for (size_t i = 0; i < kElements * 4; i += 4096) sum += static_cast<size_t>(tensor.slices[0][i]);
   CHECK(sum > 0);
   const size_t before = resident_pages();
   file->release(tensor);
@@ -117,6 +119,48 @@ TEST_CASE("a file that may not be read is refused", "[files]") {
   testing::write_file(folder / "secret.gguf", "GGUF");
   REQUIRE(chmod((folder / "secret.gguf").c_str(), 0) == 0);
   check_refused(folder / "secret.gguf", ErrorCode::io, "Permission denied");
+}
+
+TEST_CASE("single experts of older GGUF files are gathered", "[files]") {
+  const TempFolder folder;
+  std::vector<GgufTensorSource> sources = {pattern_source("blk.0.ffn_gate.weight", DType::F32, {2, 4})};
+  for (const char* name : {"blk.0.ffn_up.1.weight", "blk.0.ffn_up.0.weight", "blk.0.ffn_up.2.weight"}) {
+    sources.push_back(pattern_source(name, DType::F16, {3, 4}));
+  }
+  const auto refused = [&](const char* says) {
+    REQUIRE(write_gguf(folder / "m.gguf", Metadata(), sources));
+    check_refused(folder / "m.gguf", ErrorCode::corrupt_file, says);
+  };
+  SECTION("all there") {
+    REQUIRE(write_gguf(folder / "m.gguf", Metadata(), sources));
+    const auto file = ModelFile::open(folder / "m.gguf");
+    REQUIRE(file);
+    CHECK(file->tensors().size() == 2);
+    const TensorView* exps = file->find("blk.0.ffn_up_exps.weight");
+    REQUIRE(exps != nullptr);
+    CHECK(exps->shape == Shape{3, 3, 4});
+    REQUIRE(exps->slices.size() == 3);
+    for (size_t e = 0; e < 3; ++e) {
+      const std::string name = "blk.0.ffn_up." + std::to_string(e) + ".weight";
+      for (size_t i = 0; i < exps->slice_bytes; ++i) CHECK(exps->slices[e][i] == testing::pattern_byte(name, 0, i));
+    }
+  }
+  SECTION("one missing") {
+    sources.erase(sources.begin() + 1);
+    refused("2 experts, but one is numbered 2");
+  }
+  SECTION("one under two names") {
+    sources.push_back(pattern_source("blk.0.ffn_up.02.weight", DType::F16, {3, 4}));
+    refused("another name");
+  }
+  SECTION("one of another shape") {
+    sources[3] = pattern_source("blk.0.ffn_up.2.weight", DType::F16, {4, 3});
+    refused("as expert 0");
+  }
+  SECTION("the gathered tensor is there too") {
+    sources.push_back(pattern_source("blk.0.ffn_up_exps.weight", DType::F16, {3, 3, 4}));
+    refused("both whole and as single experts");
+  }
 }
 
 // One of three parts: metadata in the first, one tensor each.
