@@ -18,12 +18,14 @@ namespace {
 constexpr double kMegabyte = 1e6;
 constexpr std::array<size_t, 6> kWorkingSets = {size_t{1} << 20,  size_t{4} << 20,   size_t{16} << 20,
                                                 size_t{64} << 20, size_t{256} << 20, size_t{1} << 30};
-constexpr double kBandwidthSeconds = 2.0;  // shared out over the points
-constexpr double kPointSeconds = 0.05;     // the most for one point, unless its fewest passes take longer
+constexpr double kBandwidthSeconds = 2.4;  // shared out over the points
+constexpr double kPointSeconds = 0.1;      // the most for one point, unless its fewest passes take longer
 constexpr double kSlowestPass = 0.15;      // working sets that would take longer are left out
-constexpr double kPassSeconds = 1e-3;  // a pass repeats a small set until it lasts this long, well above the start line's cost
-constexpr double kPeakSeconds = 0.3;   // for each of the two units that are measured by threads
-constexpr double kPeakPointSeconds = 0.04;
+// A pass: well above the start line's cost, and short enough to fall between two interruptions by other programs.
+constexpr double kPassSeconds = 1e-3;
+constexpr size_t kRepeatedSlice = size_t{16} << 20;  // larger slices take longer than a pass by themselves
+constexpr double kPeakSeconds = 0.4;                 // for each of the two units that are measured by threads
+constexpr double kPeakPointSeconds = 0.08;
 
 // Pages of our own, not the allocator's: huge where the system gives them, and returned at once.
 class Pages {
@@ -69,17 +71,31 @@ Status touch(const Pages& pages, unsigned threads) {
 struct ReadPoint {
   unsigned threads;
   size_t working_set;
-  double expected_gb_s;  // from the point before, to choose the repeats; 0: unknown
   double seconds;
 };
+
+// Seconds of one call, the better of three.
+template <class Call>
+double trial_seconds(const Call& call) {
+  double best = 1;
+  for (int i = 0; i < 3; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    call();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return std::max(best, 1e-7);
+}
 
 Result<ReadBandwidth> measure_point(const Pages& pages, ReadLoop read, const ReadPoint& point) {
   const size_t slice = slice_bytes(point.working_set, point.threads);
   const double total = static_cast<double>(slice) * point.threads;
-  const double pass = point.expected_gb_s > 0 ? total / (point.expected_gb_s * 1e9) : kPassSeconds;
-  const int repeats = static_cast<int>(std::clamp(std::ceil(kPassSeconds / pass), 1.0, 1000.0));
   std::atomic<uint64_t> sink = 0;  // keeps the reads alive
-  const auto runs = timed_runs(point.threads, point.seconds, pass > 0.05 ? 2 : 3, [&](unsigned thread) {
+  int repeats = 1;
+  if (slice <= kRepeatedSlice) {
+    const double once = trial_seconds([&] { sink = read(pages.data(), slice); });
+    repeats = static_cast<int>(std::clamp(std::ceil(kPassSeconds / once), 1.0, 1000.0));
+  }
+  const auto runs = timed_runs(point.threads, point.seconds, slice <= kRepeatedSlice ? 3 : 2, [&](unsigned thread) {
     uint64_t sum = 0;
     for (int i = 0; i < repeats; ++i) sum += read(pages.data() + thread * slice, slice);
     sink.fetch_add(sum, std::memory_order_relaxed);
@@ -91,12 +107,9 @@ Result<ReadBandwidth> measure_point(const Pages& pages, ReadLoop read, const Rea
 // GFLOP/s of one unit on `threads` threads.
 Result<double> measure_unit(const ArithmeticLoop& loop, unsigned threads, double seconds) {
   constexpr size_t kTrial = 20000;
-  const auto begin = std::chrono::steady_clock::now();
-  std::atomic<float> sink = loop.run(kTrial);
-  const double trial = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  // Passes of a fifth of the time, so that the best of several can be taken.
-  const double scale = std::clamp(seconds / 5 / std::max(trial, 1e-7), 0.05, 1e4);
-  const size_t iterations = static_cast<size_t>(kTrial * scale);
+  std::atomic<float> sink = 0;
+  const double once = trial_seconds([&] { sink = loop.run(kTrial); });
+  const size_t iterations = kTrial * static_cast<size_t>(std::max(std::ceil(kPassSeconds / once), 1.0));
   const auto runs = timed_runs(threads, seconds, 3, [&](unsigned) { sink = loop.run(iterations); });
   if (!runs) return runs.error();
   return loop.ops * static_cast<double>(iterations) * threads / runs->best_seconds / 1e9;
@@ -136,7 +149,7 @@ Status measure_read_bandwidth(MachineProfile& profile, const std::function<void(
       done += 1;
       const bool too_slow = gb_s > 0 && static_cast<double>(set) / (gb_s * 1e9) > kSlowestPass;
       if (set > largest || slice_bytes(set, threads) == 0 || too_slow) continue;
-      const auto point = measure_point(pages, read, {threads, set, gb_s, seconds});
+      const auto point = measure_point(pages, read, {threads, set, seconds});
       if (!point) return point.error();
       gb_s = point->gb_s;
       profile.read_gb_s.push_back(*point);

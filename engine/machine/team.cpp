@@ -19,6 +19,15 @@ double seconds_between(Clock::time_point begin, Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
 }
 
+// Spins, because threads woken from sleep would start tens of microseconds apart; yields where the others cannot run meanwhile.
+void wait_for_all(std::atomic<size_t>& arrived, size_t expected) {
+  constexpr int kSpins = 2000;
+  arrived.fetch_add(1);
+  for (int spins = 0; arrived.load(std::memory_order_acquire) < expected; ++spins) {
+    if (spins > kSpins) std::this_thread::yield();
+  }
+}
+
 struct alignas(64) Lap {  // a cache line each: threads write them at the same time
   Clock::time_point begin, end;
 };
@@ -44,14 +53,14 @@ Result<TimedRuns> timed_runs(unsigned threads, double seconds, int min_passes, c
     if (runs.passes >= min_passes && Clock::now() >= deadline) go_on = false;
   };
   std::barrier finished(threads, after_pass);
-  std::barrier start(threads);
+  std::atomic<size_t> arrived = 0;
   std::atomic<int> signal = 0;  // 0: wait for the others to exist; 1: go; -1: one of them does not, leave
 
   auto run = [&](unsigned thread) {
     signal.wait(0);
     if (signal < 0) return;
-    while (go_on) {
-      start.arrive_and_wait();
+    for (size_t expected = threads; go_on; expected += threads) {
+      wait_for_all(arrived, expected);
       laps[thread].begin = Clock::now();
       work(thread);
       laps[thread].end = Clock::now();

@@ -63,6 +63,31 @@ dnnl::matmul::primitive_desc describe(const memory::desc& x, const memory::desc&
 #endif
 }
 
+// Weight rows that lie side by side for each k. Blocks of 16 are ours and need no copy; wider ones read each activation less
+// often and are up to twice as fast (measured on Zen 4: 55 against 116 GFLOP/s at m 32, k 1024; equal at m 8).
+constexpr size_t kRowsInPlace = 8;
+size_t panel_block(size_t rows, size_t n) {
+  if (rows <= kRowsInPlace) return kStripRows;
+  for (size_t block : {64u, 48u, 32u}) {
+    if (n % block == 0) return block;
+  }
+  return kStripRows;
+}
+
+memory::format_tag panel_tag(size_t block, bool bf16) {
+  using Tag = memory::format_tag;
+  switch (block) {
+    case 64:
+      return bf16 ? Tag::BA16a64b2a : Tag::BA16a64b;
+    case 48:
+      return bf16 ? Tag::BA16a48b2a : Tag::BA16a48b;
+    case 32:
+      return bf16 ? Tag::BA16a32b2a : Tag::BA16a32b;
+    default:
+      return bf16 ? Tag::BA16a16b2a : Tag::BA16a16b;
+  }
+}
+
 bool multiplies_bf16() { return cpu_features().avx512bf16 || cpu_features().amx_bf16; }
 
 struct Buffer {  // 64-byte aligned, zeroed, sized once
@@ -87,15 +112,15 @@ class OnednnGemm final : public PreparedGemm {
         k_padded_((shape.k + k_block() - 1) / k_block() * k_block()),
         // bf16 rounds activations; x = high + low keeps 16 of f32's 24 bits, as two rows of one GEMM.
         rows_(bf16 ? shape.m * 2 : shape.m),
+        block_(panel_block(rows_, n_)),
         x_(rows_ * shape.k * element_bytes()),
         panel_(n_ * k_padded_ * element_bytes()),
         y_(rows_ * n_ * sizeof(float)),
         stream_(cpu_engine()) {
     const auto dim = [](size_t n) { return static_cast<memory::dim>(n); };
     const auto type = bf16 ? memory::data_type::bf16 : memory::data_type::f32;
-    const auto weights_tag = bf16 ? memory::format_tag::BA16a16b2a : memory::format_tag::BA16a16b;
     const memory::desc x({dim(rows_), dim(shape.k)}, type, memory::format_tag::ab);
-    const memory::desc w({dim(shape.k), dim(n_)}, type, weights_tag);
+    const memory::desc w({dim(shape.k), dim(n_)}, type, panel_tag(block_, bf16));
     const memory::desc y({dim(rows_), dim(n_)}, memory::data_type::f32, memory::format_tag::ab);
     SISKIN_CHECK(w.get_size() == n_ * k_padded_ * element_bytes());
     const auto description = describe(x, w, y);
@@ -131,23 +156,38 @@ class OnednnGemm final : public PreparedGemm {
     }
   }
 
-  // The panel in place where it is whole and unpadded along k, else copied (widened) into our own.
+  // The panel in place where it is whole, in oneDNN's order and unpadded along k; else copied (widened) into our own.
   const memory& weights(const MatmulArgs& args, size_t strips) noexcept {
     const bool same_type = args.w.type == (bf16_ ? DType::BF16 : DType::F32);
-    if (same_type && shape_.k == k_padded_ && strips * kStripRows == n_) {
+    if (same_type && block_ == kStripRows && shape_.k == k_padded_ && strips * kStripRows == n_) {
       in_place_memory_.set_data_handle(const_cast<std::byte*>(args.w.data + args.strip_begin * args.w.strip_bytes));
       return in_place_memory_;
     }
-    const size_t strip_elements = k_padded_ * kStripRows;
-    if (bf16_) {
-      for (size_t s = 0; s < strips; ++s) {
-        std::memcpy(panel_.as<uint16_t>() + s * strip_elements, args.w.data + (args.strip_begin + s) * args.w.strip_bytes,
-                    args.w.strip_bytes);
+    const size_t group = block_ / kStripRows;  // strips that share a block
+    for (size_t s = 0; s < strips; s += group) {
+      const size_t first = args.strip_begin + s;
+      const size_t end = std::min(first + group, args.strip_end);
+      const size_t offset = s * kStripRows * k_padded_;
+      if (bf16_) {
+        copy_pairs(args.w, first, end, panel_.as<uint16_t>() + offset);
+      } else {
+        widen_strips(args.w, first, end, {panel_.as<float>() + offset, kStripRows, block_});
       }
-    } else {
-      widen_strips(args.w, args.strip_begin, args.strip_end, {panel_.as<float>(), strip_elements, kStripRows});
     }
     return panel_memory_;
+  }
+
+  // BF16 strips side by side: per pair of k, 16 rows x 2 of each.
+  void copy_pairs(const PackedMatrix& w, size_t begin, size_t end, uint16_t* out) const noexcept {
+    constexpr size_t kPairElements = kStripRows * 2;
+    const size_t pairs = w.strip_bytes / (kPairElements * sizeof(uint16_t));
+    for (size_t s = begin; s < end; ++s) {
+      const std::byte* strip = w.data + s * w.strip_bytes;
+      for (size_t pair = 0; pair < pairs; ++pair) {
+        std::memcpy(out + pair * block_ * 2 + (s - begin) * kPairElements, strip + pair * kPairElements * sizeof(uint16_t),
+                    kPairElements * sizeof(uint16_t));
+      }
+    }
   }
 
   // Through the C interface, whose arguments are an array: the C++ one builds a map.
@@ -178,7 +218,7 @@ class OnednnGemm final : public PreparedGemm {
 
   GemmShape shape_;
   bool bf16_;
-  size_t n_, k_padded_, rows_;
+  size_t n_, k_padded_, rows_, block_;
   Buffer x_, panel_, y_;
   Buffer scratchpad_{1};
   size_t scratchpad_bytes_ = 0;
