@@ -24,17 +24,29 @@ size_t element_offset(size_t row, size_t k) {
   return ((k / Group) * kStripRows * Group + row * Group + k % Group) * sizeof(Element);
 }
 
-template <class Element, size_t Group>
-void pack_elements(const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
-  // 16 columns at a time, so that the reads of each row and the writes of the strip both stay within a few cache lines.
-  for (size_t k_begin = 0; k_begin < cols; k_begin += 16) {
-    const size_t k_end = std::min(k_begin + 16, cols);
+// `units` elements per row, each row `row_stride` bytes after the last.
+template <class Unit>
+void pack_units(const std::byte* rows, size_t n_rows, size_t row_stride, size_t units, std::byte* strip) {
+  // 16 units at a time, so that the reads of each row and the writes of the strip both stay within a few cache lines.
+  for (size_t begin = 0; begin < units; begin += 16) {
+    const size_t end = std::min(begin + 16, units);
     for (size_t r = 0; r < n_rows; ++r) {
-      const std::byte* row = rows + r * cols * sizeof(Element);
-      for (size_t k = k_begin; k < k_end; ++k) {
-        std::memcpy(strip + element_offset<Element, Group>(r, k), row + k * sizeof(Element), sizeof(Element));
+      const std::byte* row = rows + r * row_stride;
+      for (size_t u = begin; u < end; ++u) {
+        std::memcpy(strip + element_offset<Unit, 1>(r, u), row + u * sizeof(Unit), sizeof(Unit));
       }
     }
+  }
+}
+
+// Pairs move as one; an odd last column gets a zero beside it.
+void pack_bf16(const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
+  const size_t row_stride = cols * sizeof(uint16_t);
+  pack_units<uint32_t>(rows, n_rows, row_stride, cols / 2, strip);
+  if (cols % 2 == 0) return;
+  std::memset(strip + cols / 2 * kStripRows * sizeof(uint32_t), 0, kStripRows * sizeof(uint32_t));
+  for (size_t r = 0; r < n_rows; ++r) {
+    std::memcpy(strip + element_offset<uint16_t, 2>(r, cols - 1), rows + r * row_stride + (cols - 1) * 2, sizeof(uint16_t));
   }
 }
 
@@ -104,11 +116,11 @@ static_assert(StripQ8::kBytes == kPackedQ8Block && StripQ4::kBytes == kPackedQ4B
 void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
   switch (type) {
     case DType::F32:
-      return pack_elements<uint32_t, 1>(rows, n_rows, cols, strip);
+      return pack_units<uint32_t>(rows, n_rows, cols * sizeof(uint32_t), cols, strip);
     case DType::F16:
-      return pack_elements<uint16_t, 1>(rows, n_rows, cols, strip);
+      return pack_units<uint16_t>(rows, n_rows, cols * sizeof(uint16_t), cols, strip);
     case DType::BF16:
-      return pack_elements<uint16_t, 2>(rows, n_rows, cols, strip);
+      return pack_bf16(rows, n_rows, cols, strip);
     case DType::Q8_0:
       return StripQ8::pack(rows, n_rows, cols, strip);
     case DType::Q4_0:
@@ -159,8 +171,7 @@ void pack_strips(DType type, const std::byte* rows, size_t n_rows, size_t cols, 
     const size_t first_row = s * kStripRows;
     const size_t strip_rows = std::min(kStripRows, n_rows - first_row);
     std::byte* strip = out + s * strip_bytes;
-    const bool padded = strip_rows < kStripRows || (type == DType::BF16 && cols % 2 != 0);
-    if (padded) std::memset(strip, 0, strip_bytes);
+    if (strip_rows < kStripRows) std::memset(strip, 0, strip_bytes);
     pack_strip(type, rows + first_row * file_row_bytes, strip_rows, cols, strip);
   }
 }
