@@ -6,5 +6,5 @@ add_executable(kernels_bench
   ${CMAKE_CURRENT_LIST_DIR}/kernels_bench/matmul_cases.cpp
   ${CMAKE_CURRENT_LIST_DIR}/kernels_bench/memory_cases.cpp
   ${CMAKE_CURRENT_LIST_DIR}/kernels_bench/small_cases.cpp)
-target_link_libraries(kernels_bench PRIVATE siskin_engine siskin_kernels siskin_formats siskin_kernel_objects benchmark::benchmark)
+target_link_libraries(kernels_bench PRIVATE siskin_internal benchmark::benchmark)
 siskin_warnings(kernels_bench)

@@ -9,7 +9,7 @@
 
 namespace siskin {
 
-inline constexpr size_t kReadStep = 512;  // bytes of one iteration of every read loop
+inline constexpr size_t kReadStep = 512;  // bytes of one iteration of every read loop, all streams together
 
 // Reads [data, data + bytes) once and returns a value that depends on all of it. REQUIRES: bytes % kReadStep == 0, 64-byte
 // aligned.

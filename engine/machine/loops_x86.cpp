@@ -7,39 +7,43 @@
 namespace siskin {
 namespace {
 
+// Four streams, a quarter of the range each: a core's prefetchers follow several, and one alone leaves bandwidth unused (Zen 4,
+// 256 MB in huge pages: 32.3 against 30.1 GB/s; two streams 32.3, eight 26.6, and software prefetch gains nothing).
+constexpr size_t kStreams = 4;
+constexpr size_t kStreamStep = kReadStep / kStreams;
+
 __attribute__((target("avx512f"))) uint64_t read_avx512(const std::byte* data, size_t bytes) noexcept {
-  __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a, e = a, f = a, g = a, h = a;
-  for (size_t at = 0; at < bytes; at += kReadStep) {
-    const std::byte* p = data + at;
-    a = _mm512_xor_si512(a, _mm512_load_si512(p));
-    b = _mm512_xor_si512(b, _mm512_load_si512(p + 64));
-    c = _mm512_xor_si512(c, _mm512_load_si512(p + 128));
-    d = _mm512_xor_si512(d, _mm512_load_si512(p + 192));
-    e = _mm512_xor_si512(e, _mm512_load_si512(p + 256));
-    f = _mm512_xor_si512(f, _mm512_load_si512(p + 320));
-    g = _mm512_xor_si512(g, _mm512_load_si512(p + 384));
-    h = _mm512_xor_si512(h, _mm512_load_si512(p + 448));
+  const size_t quarter = bytes / kStreams;
+  __m512i sums[kStreams * 2];
+  for (__m512i& sum : sums) sum = _mm512_setzero_si512();
+  for (size_t at = 0; at < quarter; at += kStreamStep) {
+#pragma GCC unroll 4
+    for (size_t stream = 0; stream < kStreams; ++stream) {
+      const std::byte* from = data + stream * quarter + at;
+      sums[stream * 2] = _mm512_xor_si512(sums[stream * 2], _mm512_load_si512(from));
+      sums[stream * 2 + 1] = _mm512_xor_si512(sums[stream * 2 + 1], _mm512_load_si512(from + 64));
+    }
   }
-  a = _mm512_xor_si512(_mm512_xor_si512(a, b), _mm512_xor_si512(c, d));
-  e = _mm512_xor_si512(_mm512_xor_si512(e, f), _mm512_xor_si512(g, h));
+  for (size_t i = 1; i < kStreams * 2; ++i) sums[0] = _mm512_xor_si512(sums[0], sums[i]);
   alignas(64) uint64_t lanes[8];
-  _mm512_store_si512(lanes, _mm512_xor_si512(a, e));
+  _mm512_store_si512(lanes, sums[0]);
   uint64_t total = 0;
   for (uint64_t lane : lanes) total ^= lane;
   return total;
 }
 
 __attribute__((target("avx2"))) uint64_t read_avx2(const std::byte* data, size_t bytes) noexcept {
-  __m256i sums[8];
+  const size_t quarter = bytes / kStreams;
+  __m256i sums[kStreams * 2];
   for (__m256i& sum : sums) sum = _mm256_setzero_si256();
-  for (size_t at = 0; at < bytes; at += kReadStep) {
+  for (size_t at = 0; at < quarter; at += kStreamStep) {
 #pragma GCC unroll 16
-    for (size_t i = 0; i < 16; ++i) {
-      const __m256i value = _mm256_load_si256(reinterpret_cast<const __m256i*>(data + at + i * 32));
-      sums[i % 8] = _mm256_xor_si256(sums[i % 8], value);
+    for (size_t i = 0; i < kStreams * 4; ++i) {
+      const std::byte* from = data + i / 4 * quarter + at + i % 4 * 32;
+      sums[i / 2] = _mm256_xor_si256(sums[i / 2], _mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
     }
   }
-  for (size_t i = 1; i < 8; ++i) sums[0] = _mm256_xor_si256(sums[0], sums[i]);
+  for (size_t i = 1; i < kStreams * 2; ++i) sums[0] = _mm256_xor_si256(sums[0], sums[i]);
   alignas(32) uint64_t lanes[4];
   _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), sums[0]);
   return lanes[0] ^ lanes[1] ^ lanes[2] ^ lanes[3];
@@ -109,9 +113,10 @@ __attribute__((target("avx2,avxvnni"))) float dot_int8_avxvnni(size_t iterations
 constexpr size_t kPairSums = 8;
 
 __attribute__((target("avx2"))) float dot_int8_avx2(size_t iterations) noexcept {
-#define SISKIN_PAIR_DOT(sum, product)                                                                                          \
-  "vpmaddubsw %12, %12, %" product "\n\tvpmaddwd %13, %" product ", %" product "\n\tvpaddd %" product ", %" sum ", %" sum "\n" \
-                                                                                                                          "\t"
+#define SISKIN_PAIR_DOT(sum, product)                                                                                     \
+  "vpmaddubsw %12, %12, %" product "\n\tvpmaddwd %13, %" product ", %" product "\n\tvpaddd %" product ", %" sum ", %" sum \
+  "\n"                                                                                                                    \
+  "\t"
   __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0, p0, p1, p2, p3;
   const __m256i ones = _mm256_set1_epi8(1), words = _mm256_set1_epi16(1);
   for (size_t n = 0; n < iterations; ++n) {

@@ -1,5 +1,4 @@
 // machine_profile: what is known, then the cache, then measurement.
-#include <fmt/chrono.h>
 #include <siskin/machine.h>
 
 #include <algorithm>
@@ -37,6 +36,14 @@ Result<MachineProfile> described_machine(const std::string& isa_name) {
 
 std::string profile_file(const MachineProfile& profile) { return "machine-" + profile.fingerprint + ".json"; }
 
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[sizeof "2026-01-02T03:04:05Z"];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
 // A progress callback for one part of the whole.
 std::function<void(double)> part_of(const std::function<void(double)>& whole, double from, double to) {
   if (!whole) return {};
@@ -59,7 +66,7 @@ Result<std::shared_ptr<const MachineProfile>> machine_profile(const MachineOptio
 
   SISKIN_TRY_STATUS(measure_read_bandwidth(profile, part_of(options.on_progress, 0, 0.75)));
   SISKIN_TRY_STATUS(measure_peaks(profile, part_of(options.on_progress, 0.75, 1)));
-  profile.measured_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  profile.measured_at = utc_now();
   if (options.use_cache) {
     // An unwritable cache costs the next call a measurement, nothing else.
     [[maybe_unused]] const Status written = write_cache(profile_file(profile), to_json(profile));

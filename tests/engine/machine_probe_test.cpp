@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "engine/machine/loops.h"
@@ -76,13 +77,37 @@ TEST_CASE("every thread of a timed run works in every pass", "[machine]") {
   CHECK(std::isfinite(runs->best_seconds));
 }
 
-TEST_CASE("this machine is measured, cached, and found again", "[machine]") {
-  std::string name = (std::filesystem::temp_directory_path() / "siskin-probe-XXXXXX").string();
-  REQUIRE(mkdtemp(name.data()) != nullptr);
-  const char* before = std::getenv("XDG_CACHE_HOME");
-  const std::string restore = before != nullptr ? before : "";
-  setenv("XDG_CACHE_HOME", name.c_str(), 1);
+namespace {
 
+// $XDG_CACHE_HOME is a fresh folder while one of these lives.
+class TemporaryCache {
+ public:
+  TemporaryCache() {
+    if (const char* before = std::getenv("XDG_CACHE_HOME")) before_ = before;
+    path_ = (std::filesystem::temp_directory_path() / "siskin-probe-XXXXXX").string();
+    REQUIRE(mkdtemp(path_.data()) != nullptr);
+    setenv("XDG_CACHE_HOME", path_.c_str(), 1);
+  }
+  ~TemporaryCache() {
+    if (before_) {
+      setenv("XDG_CACHE_HOME", before_->c_str(), 1);
+    } else {
+      unsetenv("XDG_CACHE_HOME");
+    }
+    std::filesystem::remove_all(path_);
+  }
+  TemporaryCache(const TemporaryCache&) = delete;
+  TemporaryCache& operator=(const TemporaryCache&) = delete;
+
+ private:
+  std::string path_;
+  std::optional<std::string> before_;
+};
+
+}  // namespace
+
+TEST_CASE("this machine is measured, cached, and found again", "[machine]") {
+  const TemporaryCache cache;
   double progress = 0;
   MachineOptions options;
   options.on_progress = [&](double fraction) {
@@ -122,11 +147,35 @@ TEST_CASE("this machine is measured, cached, and found again", "[machine]") {
   }());
   REQUIRE_FALSE(absent);
   CHECK(absent.error().code == ErrorCode::not_found);
+}
 
-  if (before != nullptr) {
-    setenv("XDG_CACHE_HOME", restore.c_str(), 1);
-  } else {
-    unsetenv("XDG_CACHE_HOME");
+TEST_CASE("kernels compete, the fastest is chosen and found again", "[machine]") {
+  const TemporaryCache cache;
+  MachineOptions known;
+  known.measure = false;
+  const auto nothing = measure_kernels(known);
+  REQUIRE(nothing);
+  CHECK(nothing->empty());
+
+  const auto measured = measure_kernels();
+  REQUIRE(measured);
+  REQUIRE_FALSE(measured->empty());
+  for (const KernelChoice& choice : *measured) {
+    INFO(choice.op << " " << choice.type << " " << choice.m << " " << choice.n << " " << choice.k);
+    REQUIRE_FALSE(choice.gflops.empty());
+    CHECK(choice.gflops.front().first == "siskin");
+    double best = 0;
+    std::string fastest;
+    for (const auto& [name, gflops] : choice.gflops) {
+      CHECK(std::isfinite(gflops));
+      CHECK(gflops > 0);
+      if (gflops > best) fastest = name;
+      best = std::max(best, gflops);
+    }
+    CHECK(choice.chosen == fastest);
   }
-  std::filesystem::remove_all(name);
+  const auto again = measure_kernels(known);
+  REQUIRE(again);
+  REQUIRE(again->size() == measured->size());
+  CHECK(again->front().gflops == measured->front().gflops);
 }
