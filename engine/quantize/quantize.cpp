@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 
+#include "engine/quantize/free_space.h"
 #include "engine/quantize/hf_order.h"
 #include "engine/quantize/output_metadata.h"
 #include "engine/quantize/tensor_plan.h"
@@ -162,6 +163,7 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   if (params == 0) return Error{ErrorCode::corrupt_file, in.string() + ": holds no tensors"};
 
   SISKIN_TRY(const Metadata metadata, output_metadata(file, asked));
+  SISKIN_TRY_STATUS(check_free_space(out, sources));
   SISKIN_TRY_STATUS(write_gguf(out, metadata, sources, options.on_progress));
   report.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(params);
   std::error_code failed;

@@ -1,11 +1,10 @@
 // How many threads a tool's arena gets.
 #pragma once
 
-#include <algorithm>
-
+#include <siskin/machine.h>
 #include <tbb/info.h>
 
-#include <siskin/machine.h>
+#include <algorithm>
 
 namespace siskin {
 

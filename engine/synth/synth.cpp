@@ -10,6 +10,7 @@
 #include <cstring>
 #include <vector>
 
+#include "engine/quantize/free_space.h"
 #include "engine/quantize/tensor_plan.h"
 #include "engine/quantize/tool_threads.h"
 #include "engine/synth/placeholder_tokenizer.h"
@@ -42,9 +43,16 @@ struct SynthPlan {
   // variance; embeddings of variance 2 * n_layers stay the larger part of it to the end, and so routing differs from token to
   // token.
   double embedding_sigma() const { return std::sqrt(2.0 * static_cast<double>(shape.n_layers)); }
-  // A tied head multiplies by those same embeddings: the last norm takes their size out, so that logits are about 1 either way.
-  float last_norm() const {
-    return shape.tied ? static_cast<float>(1.0 / (embedding_sigma() * std::sqrt(static_cast<double>(shape.d_model)))) : 1.0f;
+  // A tied head multiplies by those same embeddings. The last norm takes their size out, so that logits are about 1 either way,
+  // and flips half of the signs, or every token would predict itself and decoding would run one token, and one set of experts,
+  // forever.
+  std::vector<float> last_norm() const {
+    std::vector<float> weights(shape.d_model, 1.0f);
+    if (!shape.tied) return weights;
+    const double size = 1.0 / (embedding_sigma() * std::sqrt(static_cast<double>(shape.d_model)));
+    RandomBits signs(row_seed(seed, ~0ull, 0));
+    for (float& weight : weights) weight = static_cast<float>((signs.next() & 1u) != 0 ? size : -size);
+    return weights;
   }
   // What RMSNorm makes of component 0 before layer `layer`'s FFN.
   double common_after_norm(size_t layer) const {
@@ -109,8 +117,8 @@ class TensorList {
     sources_.push_back(std::move(source));
   }
 
-  void add_norm(const std::string& name, float weight = 1.0f) {
-    add_f32(name, {plan_.shape.d_model}, std::vector<float>(plan_.shape.d_model, weight));
+  void add_norm(const std::string& name) {
+    add_f32(name, {plan_.shape.d_model}, std::vector<float>(plan_.shape.d_model, 1.0f));
   }
 
   void add_layer(size_t layer);
@@ -204,8 +212,9 @@ Result<SynthReport> synthesize_model(const fs::path& out, const SynthOptions& op
   TensorList tensors(plan, arena);
   tensors.add_matrix("token_embd.weight", {shape.n_vocab, shape.d_model}, Filling::embedding);
   for (size_t layer = 0; layer < shape.n_layers; ++layer) tensors.add_layer(layer);
-  tensors.add_norm("output_norm.weight", plan.last_norm());
+  tensors.add_f32("output_norm.weight", {shape.d_model}, plan.last_norm());
   if (!shape.tied) tensors.add_matrix("output.weight", {shape.n_vocab, shape.d_model}, Filling::random);
+  SISKIN_TRY_STATUS(check_free_space(out, tensors.sources()));
   SISKIN_TRY_STATUS(write_gguf(out, metadata, tensors.sources(), options.on_progress));
 
   SynthReport report;

@@ -116,3 +116,16 @@ TEST_CASE("layers can be cut, and what cannot be is refused", "[synth]") {
   CHECK(code(skewed) == ErrorCode::invalid_argument);
   CHECK(!std::filesystem::exists(folder / "x.gguf"));
 }
+
+TEST_CASE("a model larger than the disk is refused before a byte is written", "[synth]") {
+  const TempFolder folder;
+  const auto shape = folder / "huge.txt";
+  std::ofstream(shape)
+      << "architecture = llama\nn_layers = 4\nd_model = 1048576\nn_heads = 64\nn_kv_heads = 64\nhead_dim = 128\n"
+         "d_ff = 16777216\nn_vocab = 300\nctx = 128\n";
+  const auto report = synthesize_model(folder / "huge.gguf", like(shape.string(), "f32"));
+  REQUIRE(!report);
+  CHECK(report.error().code == ErrorCode::io);
+  CHECK(report.error().message.find("free") != std::string::npos);
+  CHECK(!std::filesystem::exists(folder / "huge.gguf"));
+}
