@@ -46,7 +46,8 @@ Status write_safetensors(const std::filesystem::path& path, const std::map<std::
                          const std::function<bool(size_t done, size_t total)>& on_bytes = {});
 
 // Writes model-00001-of-0000N.safetensors into `folder`, each of at most `shard_bytes` of tensors (a larger tensor gets its
-// own), and then the index; one file model.safetensors where everything fits.
+// own), then the index; one file model.safetensors where everything fits. Refuses (invalid_argument) to write shards beside a
+// model.safetensors, which readers would prefer.
 Status write_safetensors_shards(const std::filesystem::path& folder, const std::map<std::string, std::string>& metadata,
                                 std::span<const GgufTensorSource> tensors, size_t shard_bytes,
                                 const std::function<bool(size_t done, size_t total)>& on_bytes = {});

@@ -1,7 +1,7 @@
 #include "formats/files/checked_json.h"
 
 #include <cstring>
-#include <unordered_set>
+#include <set>
 #include <vector>
 
 #include "formats/files/error_text.h"
@@ -36,7 +36,7 @@ class Watcher {
   const std::string& fault() const { return fault_; }
 
  private:
-  std::vector<std::unordered_set<std::string>> keys_;  // of the objects that are open
+  std::vector<std::set<std::string>> keys_;  // of the objects that are open
   size_t values_ = 0;
   std::string fault_;
 };

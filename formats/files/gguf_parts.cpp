@@ -1,6 +1,6 @@
 // Opens a GGUF model: one file, or the parts NAME-00001-of-00003.gguf that llama.cpp's gguf-split writes.
+#include <set>
 #include <string>
-#include <unordered_set>
 
 #include "formats/files/error_text.h"
 #include "formats/files/gguf_experts.h"
@@ -93,7 +93,7 @@ Result<ModelParts> join(std::vector<Part> parts) {
   const std::string first = parts[0].file.name();
   SISKIN_TRY(const uint64_t expected, split_number(parts[0], "split.tensors.count", UINT64_MAX));
   model.metadata = without_split_keys(parts[0].contents.metadata);
-  std::unordered_set<std::string> names;
+  std::set<std::string> names;
   for (Part& part : parts) {
     for (TensorView& tensor : part.contents.tensors) {
       if (!names.insert(tensor.name).second) {

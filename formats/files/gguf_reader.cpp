@@ -1,6 +1,6 @@
 // Parses one GGUF file: the header, the tensors' descriptions and where their bytes lie.
 #include <algorithm>
-#include <unordered_set>
+#include <set>
 
 #include "formats/checked_math.h"
 #include "formats/files/gguf_cursor.h"
@@ -131,7 +131,7 @@ Result<std::vector<Described>> read_descriptions(GgufCursor& cursor, uint64_t co
   }
   std::vector<Described> tensors;
   tensors.reserve(static_cast<size_t>(count));  // so that the views into names stay good
-  std::unordered_set<std::string_view> names;
+  std::set<std::string_view> names;             // ordered: no choice of names makes it slow
   for (uint64_t i = 0; i < count; ++i) {
     const size_t start = cursor.offset();
     SISKIN_TRY(Described tensor, read_description(cursor));

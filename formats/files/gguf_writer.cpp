@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <unordered_set>
+#include <set>
 
 #include "formats/checked_math.h"
 #include "formats/files/atomic_file.h"
@@ -112,7 +112,7 @@ struct ValueWriter {
 };
 
 Status check_tensors(std::span<const GgufTensorSource> tensors, const std::string& file) {
-  std::unordered_set<std::string_view> names;
+  std::set<std::string_view> names;
   for (const GgufTensorSource& tensor : tensors) {
     if (!is_plain_name(tensor.name) || tensor.name.size() > kGgufMaxNameBytes) {
       return Error{ErrorCode::invalid_argument,

@@ -1,6 +1,5 @@
 #include "formats/files/hf_config.h"
 
-#include <cmath>
 #include <limits>
 
 #include "formats/files/checked_json.h"

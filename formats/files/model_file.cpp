@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <string>
 #include <system_error>
-#include <unordered_map>
 
 #include "formats/files/error_text.h"
 #include "formats/files/model_parts.h"
@@ -16,7 +16,7 @@ struct ModelFile::State {
   std::filesystem::path path;
   bool is_hugging_face = false;
   ModelParts parts;
-  std::unordered_map<std::string_view, size_t> index;  // views of the names in parts.tensors
+  std::map<std::string_view, size_t> index;  // views of the names in parts.tensors
 };
 
 namespace {

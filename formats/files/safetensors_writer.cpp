@@ -3,7 +3,8 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
-#include <unordered_set>
+#include <set>
+#include <system_error>
 
 #include "formats/checked_math.h"
 #include "formats/files/atomic_file.h"
@@ -23,7 +24,7 @@ using Strings = std::map<std::string, std::string>;
 using Sources = std::span<const GgufTensorSource>;
 
 Status check_tensors(Sources tensors, const std::string& file) {
-  std::unordered_set<std::string_view> names;
+  std::set<std::string_view> names;
   size_t total = 0;
   for (const GgufTensorSource& tensor : tensors) {
     if (tensor.name.empty() || tensor.name == "__metadata__") {
@@ -121,6 +122,12 @@ Status write_safetensors_shards(const std::filesystem::path& folder, const Strin
   for (const GgufTensorSource& tensor : tensors) total += source_bytes(tensor);
   const std::vector<Sources> shards = cut(tensors, shard_bytes);
   if (shards.size() == 1) return write_safetensors(folder / "model.safetensors", metadata, tensors, on_bytes);
+  // Readers prefer the whole file to an index beside it: the shards would be written and never seen.
+  std::error_code ignored;
+  if (std::filesystem::exists(folder / "model.safetensors", ignored)) {
+    return Error{ErrorCode::invalid_argument,
+                 folder.string() + ": already holds model.safetensors, which would hide the shards"};
+  }
   size_t before = 0;
   for (size_t i = 0; i < shards.size(); ++i) {
     size_t shard_total = 0;

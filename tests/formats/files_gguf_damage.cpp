@@ -1,6 +1,7 @@
 // A small good GGUF file, cut at every byte of its header and with every bit of it flipped: an error or a sound parse, nothing
 // else.
 #include <catch2/catch.hpp>
+#include <random>
 
 #include "tests/formats/files_support.h"
 
@@ -81,6 +82,39 @@ TEST_CASE("a GGUF header with any byte set to 0x00, 0x7f or 0xff gives an error 
       CHECK((!contents || is_sound(*contents, bytes)));
     }
   }
+}
+
+TEST_CASE("GGUF files with several bytes changed, moved or cut give errors or sound parses", "[files]") {
+  const Sample good = sample();
+  std::mt19937 random(1);
+  const auto below = [&random](size_t n) { return static_cast<size_t>(random() % n); };
+  size_t refused = 0;
+  constexpr size_t kRounds = 20000;
+  for (size_t round = 0; round < kRounds; ++round) {
+    std::string damaged = good.bytes;
+    for (size_t edits = 1 + below(4); edits > 0; --edits) {
+      const size_t at = below(good.header), n = 1 + below(12);
+      switch (below(4)) {
+        case 0:
+          damaged[at] = static_cast<char>(random());
+          break;
+        case 1:  // a number at its limit
+          damaged.replace(at, 8, 8, below(2) == 0 ? '\xff' : '\x7f');
+          break;
+        case 2:
+          damaged.erase(at, n);
+          break;
+        default:
+          damaged.insert(at, damaged.substr(below(good.header - n), n));
+          break;
+      }
+    }
+    const auto bytes = testing::as_bytes(damaged);
+    const auto contents = parse_gguf(bytes, "damaged.gguf");
+    refused += !contents;
+    if (contents && !is_sound(*contents, bytes)) FAIL("round " << round);
+  }
+  CHECK(refused > kRounds / 2);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -185,6 +187,32 @@ TEST_CASE("a write that fails or is cancelled leaves the old file and no other",
     const Status status = write_gguf(folder / "absent/out.gguf", Metadata(), sources);
     REQUIRE_FALSE(status);
     CHECK(status.error().code == ErrorCode::not_found);
+  }
+}
+
+TEST_CASE("a writer that is killed leaves the old file or the new one", "[files]") {
+  const TempFolder folder;
+  const std::vector<GgufTensorSource> sources = {pattern_source("a", DType::F32, {20000}),
+                                                 pattern_source("b", DType::F32, {8})};
+  Metadata old_one, new_one;
+  old_one.set("is_new", false);
+  new_one.set("is_new", true);
+  for (useconds_t delay = 0; delay < 40; ++delay) {
+    REQUIRE(write_gguf(folder / "out.gguf", old_one, sources));
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      const Status written = write_gguf(folder / "out.gguf", new_one, sources);
+      _exit(written ? 0 : 1);
+    }
+    usleep(delay * 50);
+    kill(child, SIGKILL);
+    REQUIRE(waitpid(child, nullptr, 0) == child);
+    const std::string bytes = testing::read_file(folder / "out.gguf");
+    const auto contents = parse_gguf(testing::as_bytes(bytes), "out.gguf");
+    REQUIRE(contents);
+    CHECK(contents->tensors.size() == 2);
+    CHECK(contents->tensors[0].slices[0][79999] == testing::pattern_byte("a", 0, 79999));
   }
 }
 

@@ -78,6 +78,16 @@ TEST_CASE("tensors that fit in one shard are one file without an index", "[files
   CHECK(std::filesystem::exists(folder / "model.safetensors"));
 }
 
+TEST_CASE("shards are not written beside a file that would hide them", "[files]") {
+  const TempFolder folder;
+  testing::write_file(folder / "model.safetensors", "old");
+  const std::vector<GgufTensorSource> sources = {pattern_source("a", DType::F32, {4}), pattern_source("b", DType::F32, {4})};
+  const Status status = write_safetensors_shards(folder.path(), {}, sources, 16);
+  REQUIRE_FALSE(status);
+  CHECK(status.error().code == ErrorCode::invalid_argument);
+  CHECK(folder.entries() == 1);
+}
+
 TEST_CASE("safetensors that cannot be written are refused", "[files]") {
   const TempFolder folder;
   const GgufTensorSource good = pattern_source("a", DType::F32, {4});
