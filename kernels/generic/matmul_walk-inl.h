@@ -11,9 +11,6 @@ namespace {
 using siskin::kStripRows;
 using siskin::MatmulArgs;
 
-constexpr size_t kPanelBytes =
-    128 * 1024;  // activations that stay in L2 and its TLB beside a strip; 256 KB was 5% slower on Zen 4
-
 inline size_t activation_row(const MatmulArgs& args, size_t i) { return args.gather ? args.gather[i] : i; }
 
 // Rows of a strip that exist.
@@ -34,47 +31,33 @@ inline size_t even_share(size_t left, size_t most) {
 
 // Calls Body::run<kStrips, kRows> for the largest sizes down to the asked ones.
 template <class Body, size_t kStrips, size_t kRows>
-inline void run_tile_rows(const MatmulArgs& args, size_t strip, size_t i, size_t rows) {
+inline void run_tile_rows(const typename Body::Job& job, size_t strip, size_t i, size_t rows) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return run_tile_rows<Body, kStrips, kRows - 1>(args, strip, i, rows);
+    if (rows < kRows) return run_tile_rows<Body, kStrips, kRows - 1>(job, strip, i, rows);
   }
-  Body::template run<kStrips, kRows>(args, strip, i);
+  Body::template run<kStrips, kRows>(job, strip, i);
 }
 
 template <class Body, size_t kStrips, size_t kRows>
-inline void run_tile(const MatmulArgs& args, size_t strip, size_t strips, size_t i, size_t rows) {
+inline void run_tile(const typename Body::Job& job, size_t strip, size_t strips, size_t i, size_t rows) {
   if constexpr (kStrips > 1) {
-    if (strips < kStrips) return run_tile<Body, kStrips - 1, kRows>(args, strip, strips, i, rows);
+    if (strips < kStrips) return run_tile<Body, kStrips - 1, kRows>(job, strip, strips, i, rows);
   }
-  run_tile_rows<Body, kStrips, kRows>(args, strip, i, rows);
+  run_tile_rows<Body, kStrips, kRows>(job, strip, i, rows);
 }
 
-// One activation row: weights are read once, in order.
-template <class Body, size_t kStrips>
-inline void walk_matvec(const MatmulArgs& args) {
+// Activation rows [begin, end) against all strips. A strip group's weights stay in cache while the rows pass by; with at most
+// kRows rows the weights are read once, in order.
+template <class Body, size_t kStrips, size_t kRows>
+inline void walk_rows(const MatmulArgs& args, const typename Body::Job& job, size_t begin, size_t end) {
   for (size_t strip = args.strip_begin; strip < args.strip_end;) {
     const size_t strips = even_share(args.strip_end - strip, kStrips);
-    run_tile<Body, kStrips, 1>(args, strip, strips, 0, 1);
-    strip += strips;
-  }
-}
-
-// Many rows: a panel of activations stays in L2 while the weights pass by, and a tile's weights stay in L1 or L2 for the panel.
-template <class Body, size_t kStrips, size_t kRows>
-inline void walk_matmul(const MatmulArgs& args) {
-  size_t panel = kPanelBytes / (args.w.cols * Body::kActivationBytes + 1) / kRows * kRows;
-  if (panel == 0) panel = kRows;
-  for (size_t begin = 0; begin < args.m; begin += panel) {
-    const size_t end = args.m - begin < panel ? args.m : begin + panel;
-    for (size_t strip = args.strip_begin; strip < args.strip_end;) {
-      const size_t strips = even_share(args.strip_end - strip, kStrips);
-      for (size_t i = begin; i < end;) {
-        const size_t rows = even_share(end - i, kRows);
-        run_tile<Body, kStrips, kRows>(args, strip, strips, i, rows);
-        i += rows;
-      }
-      strip += strips;
+    for (size_t i = begin; i < end;) {
+      const size_t rows = even_share(end - i, kRows);
+      run_tile<Body, kStrips, kRows>(job, strip, strips, i, rows);
+      i += rows;
     }
+    strip += strips;
   }
 }
 

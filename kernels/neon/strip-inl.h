@@ -24,8 +24,9 @@ struct StripNeon {
   static constexpr size_t kFloatRows = 6;
   static constexpr size_t kInt8Rows = 4;
   static constexpr size_t kMatvecStrips = 4;
-  static constexpr size_t kAttentionRows = 2;  // x 2 strips of scores, of four registers each
-  static constexpr size_t kOutputVectors = 4;  // of an attention output tile
+  static constexpr size_t kChunkColumns = 128;  // of a float matmul
+  static constexpr size_t kAttentionRows = 2;   // x 2 strips of scores, of four registers each
+  static constexpr size_t kOutputVectors = 4;   // of an attention output tile
   static constexpr size_t kPrefetchBytes = 1024;
 
   static F zero() {
@@ -78,6 +79,14 @@ struct StripNeon {
     return f;
   }
 
+  static F load_rows(const float* y, size_t n) {
+    float rows[16] = {};
+    __builtin_memcpy(rows, y, n * sizeof(float));
+    F f;
+    SISKIN_UNROLL
+    for (size_t p = 0; p < 4; ++p) f.part[p] = vld1q_f32(rows + p * 4);
+    return f;
+  }
   static void store(float* y, F a, size_t n) {
     float rows[16];
     SISKIN_UNROLL
@@ -90,22 +99,19 @@ struct StripNeon {
   }
 
   // sdot multiplies signed by signed, so weights lose their offset first: q + 128 by its top bit, q + 8 by a subtraction.
-  template <class W, size_t kRows>
-  [[gnu::always_inline]] static inline void dot(W type, const std::byte* block, const siskin::QuantRows& xq,
-                                                const size_t (&first)[kRows], size_t b, I (&dots)[kRows]) {
-    const int8_t* x[kRows];
+  template <class W, class Rows, size_t kRows>
+  [[gnu::always_inline]] static inline void dot(W type, const std::byte* block, const Rows& x, size_t b, I (&dots)[kRows]) {
     SISKIN_UNROLL
     for (size_t r = 0; r < kRows; ++r) {
-      x[r] = xq.q + (first[r] + b) * kQuantBlock;
       SISKIN_UNROLL
       for (size_t p = 0; p < 4; ++p) dots[r].part[p] = vdupq_n_s32(0);
     }
-    add_groups<0>(type, block, x, dots);
+    add_groups<0>(type, block, x, b, dots);
   }
 
   // Groups of 4 columns from kGroup on; a template because the lane is part of the instruction.
-  template <size_t kGroup, class W, size_t kRows>
-  [[gnu::always_inline]] static inline void add_groups(W type, const std::byte* block, const int8_t* const (&x)[kRows],
+  template <size_t kGroup, class W, class Rows, size_t kRows>
+  [[gnu::always_inline]] static inline void add_groups(W type, const std::byte* block, const Rows& x, size_t b,
                                                        I (&dots)[kRows]) {
     if constexpr (kGroup < 8) {
       int8x16_t w[4];
@@ -113,11 +119,11 @@ struct StripNeon {
       for (size_t p = 0; p < 4; ++p) w[p] = weights(type, block, kGroup, p);
       SISKIN_UNROLL
       for (size_t r = 0; r < kRows; ++r) {
-        const int8x16_t groups = vld1q_s8(x[r] + kGroup / 4 * 16);
+        const int8x16_t groups = vld1q_s8(x.q(r, b) + kGroup / 4 * 16);
         SISKIN_UNROLL
         for (size_t p = 0; p < 4; ++p) dots[r].part[p] = vdotq_laneq_s32(dots[r].part[p], w[p], groups, kGroup % 4);
       }
-      add_groups<kGroup + 1>(type, block, x, dots);
+      add_groups<kGroup + 1>(type, block, x, b, dots);
     }
   }
 
