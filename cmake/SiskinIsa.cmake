@@ -2,7 +2,8 @@
 #
 # Why not just another object file with other flags: inline functions and templates are emitted as weak symbols, the linker keeps any
 # one copy of each, and a copy compiled for AVX-512 may then be called on a CPU without it. So each unit is linked by itself
-# (`ld -r`, COMDAT groups dissolved) and every symbol except its table is made local.
+# (`ld -r`, COMDAT groups dissolved) and every symbol except its table is made local. GNU ld does it also for Clang: lld has no
+# --force-group-allocation.
 
 # Links the relocatable objects into whatever links this target: tests, the shared library, the static one.
 add_library(siskin_kernel_objects INTERFACE)
@@ -27,7 +28,8 @@ function(siskin_add_isa name)
 
   set(object ${CMAKE_CURRENT_BINARY_DIR}/isa_${name}.o)
   add_custom_command(OUTPUT ${object}
-    COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o ${object}.all $<TARGET_OBJECTS:siskin_isa_${name}>
+    COMMAND ${CMAKE_CXX_COMPILER} -r -nostdlib -fuse-ld=bfd -Wl,--force-group-allocation -o ${object}.all
+      $<TARGET_OBJECTS:siskin_isa_${name}>
     COMMAND ${CMAKE_OBJCOPY} --keep-global-symbol=${mangled} ${object}.all ${object}
     DEPENDS siskin_isa_${name} $<TARGET_OBJECTS:siskin_isa_${name}>
     COMMENT "Isolating the ${name} kernels" VERBATIM COMMAND_EXPAND_LISTS)

@@ -69,7 +69,7 @@ CpuFeatures detect() {
 }
 
 std::string brand() {
-  if (__get_cpuid_max(0x80000000u, nullptr) < 0x80000004u) return {};
+  if (static_cast<uint32_t>(__get_cpuid_max(0x80000000u, nullptr)) < 0x80000004u) return {};
   char text[49] = {};
   for (uint32_t part = 0; part < 3; ++part) {
     const Registers r = cpuid(0x80000002u + part, 0);

@@ -39,8 +39,7 @@ bool holds(const KernelTable& table, std::string_view kernel) {
   if (kernel == #name) return table.name != nullptr;
 #include "kernels/kernel_list.inc"
 #undef SISKIN_KERNEL
-  SISKIN_CHECK(!"a kernel of kernel_list.inc");
-  return false;
+  broken_invariant(__FILE__, __LINE__, "origin_of: a kernel of kernel_list.inc");
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ void decode_row(DType type, const void* row, float* out, size_t n) {
       decode_blocks<BlockQ4_0>(row, out, n);
       return;
     default:
-      SISKIN_CHECK(!"decode_row: a built type");
+      broken_invariant(__FILE__, __LINE__, "decode_row: a type that blocks/ knows");
   }
 }
 
@@ -93,7 +93,7 @@ void encode_row(DType type, const float* values, void* row, size_t n) {
       encode_blocks<BlockQ4_0>(values, row, n);
       return;
     default:
-      SISKIN_CHECK(!"encode_row: a built type");
+      broken_invariant(__FILE__, __LINE__, "encode_row: a type that blocks/ knows");
   }
 }
 

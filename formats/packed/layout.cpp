@@ -126,7 +126,7 @@ void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, s
     case DType::Q4_0:
       return StripQ4::pack(rows, n_rows, cols, strip);
     default:
-      SISKIN_CHECK(!"pack_strip: a built type");
+      broken_invariant(__FILE__, __LINE__, "pack_strip: a type that blocks/ knows");
   }
 }
 
@@ -144,9 +144,8 @@ Layout packed_layout(DType type) {
     case DType::Q4_0:
       return Layout::r16k4_q4;
     default:
-      SISKIN_CHECK(!"packed_layout: a built type");
+      broken_invariant(__FILE__, __LINE__, "packed_layout: a type that blocks/ knows");
   }
-  return Layout::r16k1;
 }
 
 size_t packed_strip_bytes(DType type, size_t cols) {
@@ -191,7 +190,7 @@ void unpack_row(const PackedMatrix& matrix, size_t row, std::byte* out) {
     case DType::Q4_0:
       return StripQ4::unpack(strip, r, matrix.cols, out);
     default:
-      SISKIN_CHECK(!"unpack_row: a built type");
+      broken_invariant(__FILE__, __LINE__, "unpack_row: a type that blocks/ knows");
   }
 }
 
@@ -217,7 +216,7 @@ void decode_packed_row(const PackedMatrix& matrix, size_t row, float* out) {
     case DType::Q4_0:
       return StripQ4::decode(strip, r, matrix.cols, out);
     default:
-      SISKIN_CHECK(!"decode_packed_row: a built type");
+      broken_invariant(__FILE__, __LINE__, "decode_packed_row: a type that blocks/ knows");
   }
 }
 
