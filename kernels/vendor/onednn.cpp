@@ -1,7 +1,5 @@
 // oneDNN as a provider: f32 matmul, and bf16 matmul where the CPU multiplies bf16. Our strips of 16 rows are one of its own
-// weight formats (BA16a16b, and BA16a16b2a for bf16), so F32 and BF16 panels are read where they lie.
-#include <dlfcn.h>
-
+// weight formats (BA16a16b, and BA16a16b2a for bf16): for few activation rows, F32 and BF16 panels are read where they lie.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -13,6 +11,7 @@
 #include "formats/check.h"
 #include "kernels/cpu.h"
 #include "kernels/vendor/bf16_split.h"
+#include "kernels/vendor/one_thread.h"
 #include "kernels/vendor/panel.h"
 #include "kernels/vendor/vendors.h"
 
@@ -20,33 +19,6 @@ namespace siskin {
 namespace {
 
 using dnnl::memory;
-
-// Debian's oneDNN runs on OpenMP. Within this scope the calling thread's parallel regions have one thread: no second pool
-// beside our workers. The OpenMP library is whichever oneDNN brought along, so its functions are asked for by name; a build of
-// oneDNN without OpenMP has none and needs none.
-class OneThread {
- public:
-  OneThread() : before_(functions().get != nullptr ? functions().get() : 0) {
-    if (functions().set != nullptr) functions().set(1);
-  }
-  ~OneThread() {
-    if (functions().set != nullptr && before_ > 0) functions().set(before_);
-  }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  struct Functions {
-    int (*get)();
-    void (*set)(int);
-  };
-  static const Functions& functions() {
-    static const Functions found = {reinterpret_cast<int (*)()>(dlsym(RTLD_DEFAULT, "omp_get_max_threads")),
-                                    reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "omp_set_num_threads"))};
-    return found;
-  }
-  int before_;
-};
 
 const dnnl::engine& cpu_engine() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <new>
+#include <fstream>
 #include <random>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "formats/blocks/codec.h"
@@ -134,6 +136,57 @@ TEST_CASE("providers gather rows, and take columns that no block divides", "[pro
         check_call(**gemm, problem, 2, 3, 2, {4, 8});
       }
     }
+  }
+}
+
+TEST_CASE("providers start no threads of their own", "[provider]") {
+  const auto threads = [] {
+    std::ifstream status("/proc/self/status");
+    std::string line;
+    while (std::getline(status, line)) {
+      if (line.starts_with("Threads:")) return line;
+    }
+    return std::string();
+  };
+  const std::string before = threads();
+  REQUIRE_FALSE(before.empty());
+  for (const Provider* provider : providers()) {
+    // Large enough that either library would share it out.
+    const Problem problem(DType::F32, 256, 512, 256, 512);
+    auto gemm = provider->prepare({DType::F32, 256, 256, 512});
+    REQUIRE(gemm);
+    check_call(**gemm, problem, 0, 16, 256, {});
+    CHECK(threads() == before);
+  }
+}
+
+TEST_CASE("providers run on several threads at once", "[provider]") {
+  for (const Provider* provider : providers()) {
+    const Problem problem(DType::F16, 64, 256, 32, 256);
+    std::vector<std::vector<float>> results(3, std::vector<float>(32 * 64));
+    {
+      std::vector<std::jthread> team;
+      for (auto& y : results) {
+        team.emplace_back([&] {
+          auto gemm = provider->prepare({DType::F16, 32, 64, 256});
+          if (!gemm) return;
+          for (int i = 0; i < 20; ++i) {
+            MatmulArgs args;
+            args.w = problem.w;
+            args.strip_end = 4;
+            args.m = 32;
+            args.x = problem.x.data();
+            args.x_stride = problem.stride;
+            args.y = y.data();
+            args.y_stride = 64;
+            (*gemm)->execute(args);
+          }
+        });
+      }
+    }
+    CHECK(results[0][0] != 0);
+    CHECK(results[1] == results[0]);
+    CHECK(results[2] == results[0]);
   }
 }
 
