@@ -24,6 +24,12 @@ inline Batch<A> load_row(const float* x, size_t n) {
 }
 
 template <class A>
+inline void store_row(float* y, const Batch<A>& a, size_t n) {
+  if (n == Batch<A>::size) return a.store_unaligned(y);
+  store_part<A>(y, a, n);
+}
+
+template <class A>
 void rms_norm(const siskin::RmsNormArgs& args) noexcept {
   constexpr size_t width = Batch<A>::size;
   constexpr size_t chains = 4;  // fma takes 4 cycles
@@ -55,8 +61,8 @@ inline void rotate_halves(float* head, size_t pairs, const float* cos, const flo
     Batch<A> first, second;
     rotate<A>(load_row<A>(head + j, n), load_row<A>(head + pairs + j, n), load_row<A>(cos + j, n), load_row<A>(sin + j, n),
               first, second);
-    store_part<A>(head + j, first, n);
-    store_part<A>(head + pairs + j, second, n);
+    store_row<A>(head + j, first, n);
+    store_row<A>(head + pairs + j, second, n);
   }
 }
 

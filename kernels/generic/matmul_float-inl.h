@@ -68,10 +68,8 @@ struct FloatTile {
     const size_t columns = job.k_end - job.k_begin;
     const size_t steps = columns / W::kStep;
     for (size_t step = 0; step < steps; ++step) {
-      if constexpr (kRows == 1) {
-        SISKIN_UNROLL
-        for (size_t s = 0; s < kStrips; ++s) __builtin_prefetch(w[s] + step * kStepBytes + V::kPrefetchBytes);
-      }
+      SISKIN_UNROLL
+      for (size_t s = 0; s < kStrips; ++s) __builtin_prefetch(w[s] + step * kStepBytes + V::kPrefetchBytes);
       SISKIN_UNROLL
       for (size_t j = 0; j < W::kStep; ++j) add_column(w, x, step, j, acc);
     }
