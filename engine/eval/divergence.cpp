@@ -1,4 +1,5 @@
 // evaluate_divergence: how far a model's predictions are from a reference's on the same text.
+#include <algorithm>
 #include <cmath>
 
 #include "engine/eval/scorer.h"

@@ -1,6 +1,7 @@
 // From tokenizer.model to tokenizer.ggml.* keys.
 #include "engine/quantize/hf_tokenizer.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <string>

@@ -1,4 +1,5 @@
 // The shape file: one `key = value` a line, # starts a comment.
+#include <algorithm>
 #include <charconv>
 #include <set>
 

@@ -28,9 +28,10 @@ namespace fs = std::filesystem;
 // A skewed router needs something that every token has: component 0 of the residual stream, which embeddings set to this
 // multiple of their own deviation and which no layer writes to.
 constexpr double kCommonComponent = 4.0;
-// The layers together add about this share of the embedding's variance: attention up to a half, SwiGLU of unit inputs 0.36 of a
-// half.
-constexpr double kResidualGrowth = 0.7;
+// What all layers together add to the residual stream, as a share of the embedding's variance: SwiGLU of unit inputs has
+// variance 0.36 (less after mixing experts) and each layer's weighs half a layer's share; attention over many positions
+// averages to little.
+constexpr double kResidualGrowth = 0.15;
 
 struct SynthPlan {
   ModelShape shape;
