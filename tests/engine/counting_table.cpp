@@ -1,0 +1,108 @@
+#include "tests/engine/counting_table.h"
+
+#include <algorithm>
+#include <mutex>
+
+namespace siskin::test {
+namespace {
+
+std::mutex mutex;
+Reads reads;
+KernelTable base;
+Isa isa;
+
+template <MatmulFn KernelTable::*Kernel>
+void count_matmul(const MatmulArgs& args) noexcept {
+  {
+    const std::lock_guard lock(mutex);
+    for (size_t strip = args.strip_begin; strip < args.strip_end; ++strip) {
+      const uint64_t rows = std::min(kStripRows, args.w.rows - strip * kStripRows);
+      reads.strips[{args.w.tensor, args.w.slice, strip}] = {args.w.strip_bytes, rows * args.w.cols};
+      reads.flops += 2 * args.m * rows * args.w.cols;
+    }
+  }
+  (base.*Kernel)(args);
+}
+
+void count_row(const GetRowArgs& args) noexcept {
+  {
+    const std::lock_guard lock(mutex);
+    reads.rows[{args.w.tensor, args.row}] = {args.w.strip_bytes / kStripRows, args.w.cols};
+  }
+  base.get_row(args);
+}
+
+void count_norm(const RmsNormArgs& args) noexcept {
+  {
+    const std::lock_guard lock(mutex);
+    reads.vectors[args.tensor] = args.n * sizeof(float);
+  }
+  base.rms_norm(args);
+}
+
+void count_store(const float* k, const float* v, size_t head_dim, const KvBlock& block, size_t slot) noexcept {
+  {
+    const std::lock_guard lock(mutex);
+    reads.kv_written += 2 * head_dim * sizeof(uint16_t);
+  }
+  base.kv_store(k, v, head_dim, block, slot);
+}
+
+void count_attention(const AttentionArgs& args) noexcept {
+  {
+    const std::lock_guard lock(mutex);
+    uint64_t& bytes = reads.kv[{args.request, args.layer, args.kv_head}];
+    for (size_t i = 0; i < args.n_rows; ++i) {
+      bytes = std::max(bytes, uint64_t{args.limit[i]} * 2 * args.head_dim * sizeof(uint16_t));
+      reads.flops += uint64_t{args.limit[i]} * 4 * args.head_dim;
+    }
+  }
+  base.attention(args);
+}
+
+}  // namespace
+
+uint64_t Reads::weight_bytes() const {
+  uint64_t sum = 0;
+  for (const auto& [key, value] : strips) sum += value.first;
+  for (const auto& [key, value] : rows) sum += value.first;
+  for (const auto& [key, bytes] : vectors) sum += bytes;
+  return sum;
+}
+
+uint64_t Reads::kv_bytes() const {
+  uint64_t sum = 0;
+  for (const auto& [key, bytes] : kv) sum += bytes;
+  return sum;
+}
+
+const Isa& counting_isa(const Isa& underlying) {
+  base = underlying.complete;
+  isa = underlying;
+  KernelTable& table = isa.complete;
+  table.matvec_f32 = count_matmul<&KernelTable::matvec_f32>;
+  table.matvec_f16 = count_matmul<&KernelTable::matvec_f16>;
+  table.matvec_bf16 = count_matmul<&KernelTable::matvec_bf16>;
+  table.matvec_q8_0 = count_matmul<&KernelTable::matvec_q8_0>;
+  table.matvec_q4_0 = count_matmul<&KernelTable::matvec_q4_0>;
+  table.matmul_f32 = count_matmul<&KernelTable::matmul_f32>;
+  table.matmul_f16 = count_matmul<&KernelTable::matmul_f16>;
+  table.matmul_bf16 = count_matmul<&KernelTable::matmul_bf16>;
+  table.matmul_q8_0 = count_matmul<&KernelTable::matmul_q8_0>;
+  table.matmul_q4_0 = count_matmul<&KernelTable::matmul_q4_0>;
+  table.get_row = count_row;
+  table.rms_norm = count_norm;
+  table.kv_store = count_store;
+  table.attention = count_attention;
+  take_reads();
+  return isa;
+}
+
+Reads take_reads() {
+  const std::lock_guard lock(mutex);
+  Reads taken = std::move(reads);
+  reads = {};
+  return taken;
+}
+
+}  // namespace siskin::test

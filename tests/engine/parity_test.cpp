@@ -1,0 +1,58 @@
+// Tiny Mixtral models with float64 logits from Hugging Face transformers: the same numbers, within what an F16 KV cache allows.
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <siskin/session.h>
+
+#include "tests/engine/tools_data.h"
+
+namespace siskin {
+namespace {
+
+using tools_test::data;
+using tools_test::read_file;
+using tools_test::TempFolder;
+
+// A Hugging Face folder from the fixture's pieces.
+void assemble(const TempFolder& folder, const std::filesystem::path& weights, nlohmann::json config) {
+  config["model_type"] = "mixtral";
+  config["architectures"] = {"MixtralForCausalLM"};
+  config["num_hidden_layers"] = 2;
+  config["max_position_embeddings"] = 64;
+  config["hidden_act"] = "silu";
+  std::ofstream(folder / "config.json") << config.dump();
+  std::filesystem::copy_file(weights, folder / "model.safetensors");
+}
+
+}  // namespace
+
+TEST_CASE("tiny Mixtrals give transformers' logits", "[parity]") {
+  for (const char* name : {"full_mixtral", "gqa_mixtral"}) {
+    const auto file = data("models/moe-fixtures") / (std::string(name) + ".json");
+    SISKIN_SKIP_WITHOUT(file);
+    const auto reference = nlohmann::json::parse(read_file(file));
+    const TempFolder folder;
+    assemble(folder, data("models/moe-fixtures") / (std::string(name) + ".safetensors"), reference);
+    LoadOptions options;
+    options.isa = "ref";
+    const auto model = Model::load(folder.path(), options);
+    if (!model) FAIL(model.error().message);
+    auto session = Session::create(*model);
+    REQUIRE(session);
+    const auto logits = (*session)->logits(reference["input_ids"].get<std::vector<TokenId>>());
+    REQUIRE(logits);
+    const auto expected = reference["hf_logits"].get<std::vector<double>>();
+    REQUIRE(logits->size() == expected.size());
+    double difference = 0, largest = 0;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      difference = std::max(difference, std::abs(double{(*logits)[i]} - expected[i]));
+      largest = std::max(largest, std::abs(expected[i]));
+    }
+    CAPTURE(name, difference, largest);
+    // K and V are kept in F16: each carries a relative error of up to 2^-11 into two layers.
+    CHECK(difference <= 4.0 / 2048 * largest);
+  }
+}
+
+}  // namespace siskin
