@@ -171,3 +171,23 @@ TEST_CASE("the input is never overwritten, and a cancelled run leaves nothing", 
 
   CHECK(quantize_model(folder / "absent.gguf", folder / "out.gguf", to_type("q8_0")).error().code == ErrorCode::not_found);
 }
+
+TEST_CASE("writing a model in the type it has copies its blocks", "[quantize]") {
+  const auto in = data("models/stories260K/stories260K.gguf");
+  SISKIN_SKIP_WITHOUT(in);
+  const TempFolder folder;
+  REQUIRE(quantize_model(in, folder / "q4.gguf", to_type("q4_0")));
+  REQUIRE(quantize_model(folder / "q4.gguf", folder / "again.gguf", to_type("q4_0")));
+  CHECK(tools_test::read_file(folder / "q4.gguf") == tools_test::read_file(folder / "again.gguf"));
+}
+
+TEST_CASE("a folder whose tokenizer GGUF cannot say is refused, not written without one", "[quantize]") {
+  const auto in = data("models/tinystories-656K");
+  SISKIN_SKIP_WITHOUT(in);
+  const TempFolder folder;
+  const auto report = quantize_model(in, folder / "out.gguf", to_type("q8_0"));
+  REQUIRE(!report);
+  CHECK(report.error().code == ErrorCode::unsupported);
+  CHECK(report.error().message.find("tokenizer.json") != std::string::npos);
+  CHECK(!std::filesystem::exists(folder / "out.gguf"));
+}
