@@ -106,14 +106,25 @@ void Tokenizer::Model::encode_fragment(std::string_view fragment, const Fragment
   const std::string text = rules_.apply(fragment, place);
   std::string_view rest = text;
   while (!rest.empty()) {
-    size_t end = rest.size();
-    if (rules_.split_words) end = std::min(end, rest.find(kSpaceMark, 1));
-    if (end > kMaxWordBytes) {
-      for (end = 0; end < kMaxWordBytes;) end += utf8_char_bytes(rest.substr(end));
-    }
+    const size_t end = word_bytes(rest);
     segmenter_->segment(vocab_, rest.substr(0, end), ids);
     rest.remove_prefix(end);
   }
+}
+
+size_t Tokenizer::Model::word_bytes(std::string_view text) const {
+  size_t end = text.size();
+  if (rules_.split_words) {
+    end = std::min(end, text.find(kSpaceMark, 1));
+  } else if (vocab_.marks_start_words() && !segmenter_->wants_whole_text()) {
+    size_t marks = 0;
+    while (text.substr(marks, kSpaceMark.size()) == kSpaceMark) marks += kSpaceMark.size();
+    end = std::min(end, text.find(kSpaceMark, marks));
+  }
+  if (end > kMaxWordBytes) {
+    for (end = 0; end < kMaxWordBytes;) end += utf8_char_bytes(text.substr(end));
+  }
+  return end;
 }
 
 bool Tokenizer::Model::append_text(TokenId id, std::string& text) const {

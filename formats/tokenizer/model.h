@@ -58,6 +58,8 @@ class Tokenizer::Model {
 
  private:
   void encode_fragment(std::string_view fragment, const FragmentPlace& place, std::vector<TokenId>& ids) const;
+  // Bytes at the front of normalised text that can be segmented for themselves.
+  size_t word_bytes(std::string_view text) const;
 
   Vocab vocab_;
   std::unique_ptr<const Segmenter> segmenter_;

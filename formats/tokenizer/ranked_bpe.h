@@ -23,6 +23,7 @@ class RankedBpe final : public Segmenter {
   static Result<RankedBpe> make(const Vocab& vocab, const std::vector<Pair>& merges, Options options);
 
   void segment(const Vocab& vocab, std::string_view word, std::vector<TokenId>& ids) const override;
+  bool wants_whole_text() const override { return options_.ignore_merges; }
   const char* kind() const override { return "spm-bpe"; }
 
  private:

@@ -14,6 +14,8 @@ class Segmenter {
   // Appends the ids of `word`: any bytes, spaces already written as the model writes them. `vocab` is the one that the
   // segmenter was made for.
   virtual void segment(const Vocab& vocab, std::string_view word, std::vector<TokenId>& ids) const = 0;
+  // Whether its result may change when a text is cut into words at places that no piece crosses.
+  virtual bool wants_whole_text() const { return false; }
   virtual const char* kind() const = 0;
 };
 

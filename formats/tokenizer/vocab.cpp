@@ -14,6 +14,13 @@ int hex_digit(char c) {
   return -1;
 }
 
+// Whether a mark follows another character inside the text.
+bool has_inner_mark(std::string_view text) {
+  size_t after_marks = 0;
+  while (text.substr(after_marks, kSpaceMark.size()) == kSpaceMark) after_marks += kSpaceMark.size();
+  return text.find(kSpaceMark, after_marks) != std::string_view::npos;
+}
+
 Error corrupt_piece(size_t id, const std::string& what) {
   return {ErrorCode::corrupt_file, "tokenizer: piece " + std::to_string(id) + ": " + what};
 }
@@ -41,6 +48,7 @@ Result<Vocab> Vocab::make(std::vector<Piece> pieces, TokenId unknown) {
   vocab.unknown_ = unknown;
   vocab.byte_ids_.fill(kNoToken);
   vocab.text_ids_.reserve(vocab.size());
+  bool inner_marks = false;
   for (size_t i = 0; i < vocab.size(); ++i) {
     const Piece& piece = vocab.pieces_[i];
     const auto id = static_cast<TokenId>(i);
@@ -54,6 +62,7 @@ Result<Vocab> Vocab::make(std::vector<Piece> pieces, TokenId unknown) {
       case PieceType::unused:
         if (piece.text.empty()) break;
         vocab.text_ids_[piece.text] = id;
+        inner_marks = inner_marks || has_inner_mark(piece.text);
         vocab.longest_ = std::max(vocab.longest_, piece.text.size());
         break;
       case PieceType::byte: {
@@ -67,6 +76,7 @@ Result<Vocab> Vocab::make(std::vector<Piece> pieces, TokenId unknown) {
         break;
     }
   }
+  vocab.marks_start_words_ = !inner_marks && vocab.find(kSpaceMark) != kNoToken;
   return vocab;
 }
 

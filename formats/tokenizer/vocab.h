@@ -49,6 +49,10 @@ class Vocab {
   TokenId find_any(std::string_view text) const;  // of any type; a search through all pieces
   size_t longest() const { return longest_; }     // bytes of the longest piece that find() may return
 
+  // No piece goes on behind a character other than the mark with a mark, and the mark is a piece: then no segmentation crosses
+  // the front of a run of marks, and the words between can be segmented one by one.
+  bool marks_start_words() const { return marks_start_words_; }
+
   TokenId unknown() const { return unknown_; }
   // kNoToken if there is no byte piece for it.
   TokenId byte_id(unsigned char byte) const { return byte_ids_[byte]; }
@@ -65,6 +69,7 @@ class Vocab {
   std::array<TokenId, 256> byte_ids_{};
   TokenId unknown_ = kNoToken;
   size_t longest_ = 0;
+  bool marks_start_words_ = false;
 };
 
 // The value of a byte piece "<0x0A>", or -1 if the text is not one.
