@@ -129,6 +129,7 @@ void matmul_int8(const MatmulArgs& args) noexcept {
   constexpr size_t panel_rows = 64;
   constexpr size_t panel_blocks = panel_rows * 32;  // 32 blocks of 64 rows: 80 KB on the stack, beside 17 KB of Q8_0 weights
   alignas(64) std::byte panel[panel_blocks * kPanelBlockBytes];
+  if (args.m == 0) return;
   const size_t blocks = args.w.cols / kQuantBlock;
   const size_t chunk = panel_blocks / (args.m < panel_rows ? args.m : panel_rows);
   for (size_t begin = 0; begin < args.m; begin += panel_rows) {
