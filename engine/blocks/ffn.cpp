@@ -22,7 +22,7 @@ struct Panel {
 };
 
 size_t gate_strips_per_task(const PackedMatrix& gate) {
-  // gate and up are read together: half the strips of each; at most kTileCols columns, a multiple of 32.
+  // gate and up are read in turn, each in half as long a run; at most kTileCols columns, a multiple of 32.
   return std::clamp<size_t>(strips_per_task(gate) / 4 * 2, 2, kTileCols / kStripRows);
 }
 

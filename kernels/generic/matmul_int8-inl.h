@@ -10,6 +10,7 @@ namespace {
 
 using siskin::kQuantBlock;
 
+constexpr size_t kInt8PrefetchBytes = 4096;
 constexpr size_t kScaleBytes = 32;  // 16 f16 scales open every block of a strip
 
 struct WeightsQ8 {
@@ -64,8 +65,10 @@ template <class V, class W, size_t kRows, class Rows>
   const std::byte* w = args.w.data + strip * args.w.strip_bytes + job.begin * W::kBlockBytes;
   const size_t blocks = job.end - job.begin;
   for (size_t b = 0; b < blocks; ++b, w += W::kBlockBytes) {
+    // Into L2 (locality 2): the core's own loads bring a line from there in time, while prefetches into L1 take the miss buffers
+    // that those loads need (Zen 4, 1 GB of weights, 2 threads, 21 rounds: 31.5 GB/s, against 27.1 into L1).
     SISKIN_UNROLL
-    for (size_t line = 0; line < W::kBlockBytes; line += 64) __builtin_prefetch(w + line + V::kPrefetchBytes);
+    for (size_t line = 0; line < W::kBlockBytes; line += 64) __builtin_prefetch(w + line + kInt8PrefetchBytes, 0, 2);
     typename V::I dots[kRows];
     V::dot(W{}, w + kScaleBytes, x, b, dots);
     const typename V::F dw = V::load_f16(w);
