@@ -4,8 +4,6 @@ include(CMakePackageConfigHelpers)
 # Until 1.0 a minor version may break what was compiled against the one before.
 set_target_properties(siskin PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
   EXPORT_NAME siskin)
-target_include_directories(siskin INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-target_compile_features(siskin INTERFACE cxx_std_20)
 
 set(SISKIN_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
 cmake_path(GET SISKIN_CMAKE_DIR PARENT_PATH SISKIN_ROOT_DIR)

@@ -329,6 +329,16 @@ class Interrupt(Case):
         self.assertEqual((status, err), (130, "siskin: interrupted\n"))
         self.assertIn("cancelled", out)
 
+    def test_bench_keeps_finished_rows(self):
+        process = subprocess.Popen([BIN / "siskin-bench", MODEL, "-p", "16", "-n", "200", "-r", "10000", "-t", "1", "-o", "jsonl"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (130, "siskin-bench: interrupted\n"))
+        for line in [first, *rest.splitlines()]:
+            self.assertGreater(len(json.loads(line)["samples_ts"]), 0)
+
     def test_json(self):
         def started(process):
             while '"generate"' not in process.stderr.readline():
