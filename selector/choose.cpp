@@ -38,7 +38,7 @@ bool cheaper(const CandidateResult& a, const CandidateResult& b, const Volume& v
 }
 
 std::string money(const CostRow& row) {
-  return row.usd_per_month ? fmt::format("${:.0f} a month", *row.usd_per_month)
+  return row.usd_per_month ? format_usd(*row.usd_per_month) + " a month"
                            : fmt::format("{} replica{}", row.replicas, row.replicas == 1 ? "" : "s");
 }
 
@@ -62,12 +62,12 @@ std::string why_chosen(const RunResult& result, size_t index, const std::vector<
     why += fmt::format(", answers within {:.3g} ms at p99 (upper bound)", *chosen.latency->latency.p99.upper);
   }
   why += fmt::format(" and costs {}", money(row));
-  const bool ties = std::any_of(passing.begin(), passing.end(), [&](size_t other) {
+  const auto ties = std::count_if(passing.begin(), passing.end(), [&](size_t other) {
     return other != index && cost_at(result.candidates[other], volume)->replicas == row.replicas;
   });
   if (passing.size() == 1) return why + ": the only candidate that passes";
-  if (ties)
-    return why + fmt::format(": the fewest bytes per token among the {} that pass at that price or more", passing.size());
+  if (ties > 0)
+    return why + fmt::format(", like {} other{}; it reads the fewest bytes per token of them", ties, ties == 1 ? "" : "s");
   return why + fmt::format(": the cheapest of the {} that pass", passing.size());
 }
 

@@ -22,6 +22,7 @@ constexpr std::array<size_t, 5> kConcurrencies = {1, 2, 4, 8, 16};
 constexpr std::array<double, 4> kLoadSteps = {1.0, 0.7, 0.45, 0.2};
 constexpr size_t kMinRequests = 700;  // lets one request be over p99 at 0.99 (662) with some to spare
 constexpr size_t kPrompts = 64;
+constexpr double kPauseSeconds = 1;
 
 double mean(const std::vector<double>& values) {
   return values.empty() ? 0 : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
@@ -116,25 +117,36 @@ class Profiler {
     return static_cast<size_t>(std::max(10.0, std::min(aimed, rate * config_.measure.max_seconds)));
   }
 
-  // Looks at 10, 30, 100, 300 ... requests only: looking after each would reject good candidates by chance.
+  // Two looks, fixed beforehand, after a seventh and three sevenths of the requests: looking after each would reject good
+  // candidates by chance, and so would a look at the first few, whose latencies hang together.
   auto stopping_rule(const std::string& label, size_t n) {
-    return [this, label, n, next_look = size_t{10}](const LoadRun& run) mutable {
+    return [this, label, n, look = size_t{1}](const LoadRun& run) mutable {
       const size_t done = run.latency_ms.size();
       progress(label, static_cast<double>(done) / static_cast<double>(n));
-      if (done < next_look) return true;
-      while (next_look <= done) next_look = next_look % 3 == 0 ? next_look / 3 * 10 : next_look * 3;
+      if (look > 3 || done * 7 < n * look) return true;
+      look += 2;
       return !surely_broken(run.latency_ms, run.ttft_ms, config_.budget, declared_parts_seed(config_));
     };
   }
 
   Status open_loops() {
     const double first = config_.price.headroom * out_.saturation_qps;
-    for (const double step : kLoadSteps) {
-      const double rate = first * step;
+    bool repeated = false;
+    for (size_t step = 0; step < kLoadSteps.size();) {
+      const double rate = first * kLoadSteps[step];
       const size_t n = planned_requests(rate);
-      SISKIN_TRY(LoadRun run, generator_.open_loop(rate, n, config_.workload.seed,
-                                                   stopping_rule(fmt::format("open loop, {:.3g} requests/s", rate), n)));
-      if (conclude(std::move(run), "open loop", rate)) break;
+      const std::string label = fmt::format("open loop, {:.3g} requests/s", rate);
+      const MachineCounters before = context_.counters();
+      SISKIN_TRY(LoadRun run, generator_.open_loop(rate, n, config_.workload.seed, stopping_rule(label, n)));
+      const Noise noise = noise_between(before, context_.counters());
+      if (conclude(std::move(run), "open loop", rate, noise)) break;
+      // A failure while others used the machine is not the candidate's: once, after a pause, the same load is tried again.
+      if (!repeated && !noise_complaint(noise).empty()) {
+        repeated = true;
+        context_.clock.sleep_until(context_.clock.now() + kPauseSeconds);
+      } else {
+        ++step;
+      }
     }
     return {};
   }
@@ -146,13 +158,13 @@ class Profiler {
       progress(fmt::format("{} waiting users", concurrency), 0);
       SISKIN_TRY(LoadRun run, generator_.closed_loop(concurrency, 0, n, n));
       const double rate = run.qps();
-      if (conclude(std::move(run), "closed loop", rate)) break;
+      if (conclude(std::move(run), "closed loop", rate, Noise{})) break;
     }
     return {};
   }
 
   // Keeps the run's samples; true when no lower load needs to be tried.
-  bool conclude(LoadRun run, const std::string& how, double rate) {
+  bool conclude(LoadRun run, const std::string& how, double rate, const Noise& noise) {
     const bool abandoned = run.stopped_early;
     keep(std::move(run), how, rate);
     const LatencyCheck check = check_latency(out_.latency_ms, out_.ttft_ms, config_.budget, declared_parts_seed(config_));
@@ -160,7 +172,7 @@ class Profiler {
                           : check.verdict == Verdict::pass         ? "pass"
                           : check.verdict == Verdict::inconclusive ? "inconclusive"
                                                                    : "fail";
-    out_.tries.push_back({rate, out_.latency_ms.size(), outcome});
+    out_.tries.push_back({rate, out_.latency_ms.size(), outcome, noise});
     // Too few samples: a lower load would bring even fewer in the same time.
     return !abandoned && (check.verdict == Verdict::pass || (check.verdict == Verdict::inconclusive && check.n_too_small));
   }

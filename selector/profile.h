@@ -25,8 +25,9 @@ struct LoadTry {
   double rate = 0;  // offered, requests/s
   size_t n = 0;
   std::string outcome;  // "pass", "fail", "inconclusive", "abandoned"
+  Noise noise;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LoadTry, rate, n, outcome)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LoadTry, rate, n, outcome, noise)
 
 struct Profile {
   std::vector<ClosedLoopRow> closed;

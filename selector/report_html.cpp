@@ -52,9 +52,10 @@ std::string choice_card(const Json& choice) {
   const Json& usd = choice.at("usd_per_month");
   std::string bill = fmt::format("{} {}", format_count(replicas), replicas == 1 ? "replica" : "replicas");
   if (has_value(usd)) {
-    bill = fmt::format("<strong>{}</strong> a month · {}<br><span class=\"soft small\">{} per 1,000 requests · {} idle</span>",
-                       format_usd(value_of(usd)), bill, format_usd(value_of(choice.at("usd_per_request")) * 1000),
-                       format_percent(value_of(choice.at("idle_share"))));
+    bill =
+        fmt::format("<strong>{}</strong> a month · {}<br><span class=\"soft small\">{} per million requests · {} idle</span>",
+                    format_usd(value_of(usd)), bill, format_usd(value_of(choice.at("usd_per_request")) * 1e6),
+                    format_percent(value_of(choice.at("idle_share"))));
   }
   return fmt::format(
       "<article class=\"card\"><div class=\"at\">{}</div><div class=\"name\">{}</div><div class=\"bill\">{}</div>{}<div "
@@ -74,8 +75,13 @@ std::string headline(const Json& result) {
   }
   if (names.empty()) return "Nothing passes yet";
   if (names.size() == 1 && !missing) return "Serve " + escape_html(names.front());
-  return missing ? "A choice at some volumes only"
-                 : fmt::format("{} choices for {} volumes", names.size(), result.at("chosen").size());
+  // The largest volume with a choice: there the choice is worth most.
+  const Json* largest = nullptr;
+  for (const Json& choice : result.at("chosen")) {
+    const bool larger = largest == nullptr || choice.at("qps").get<double>() > largest->at("qps").get<double>();
+    if (!choice.at("name").is_null() && larger) largest = &choice;
+  }
+  return fmt::format("At {}, serve {}", format_rate(largest->at("qps").get<double>()), text_of(largest->at("name")));
 }
 
 std::string candidate_rows(const Json& result) {

@@ -90,7 +90,7 @@ std::string source_of(const nlohmann::json& quantity) {
 }
 
 std::string format_ms(double ms) {
-  if (ms >= 100) return fmt::format("{:.0f}", ms);
+  if (ms >= 100) return grouped(fmt::format("{:.0f}", ms));
   return ms >= 10 ? fmt::format("{:.1f}", ms) : fmt::format("{:.2f}", ms);
 }
 
@@ -120,7 +120,11 @@ std::string format_params(double count) {
   return format_count(count);
 }
 
-std::string format_percent(double share) { return fmt::format("{:.{}f}%", share * 100, std::abs(share) < 0.1 ? 1 : 0); }
+std::string format_percent(double share) {
+  const double percent = share * 100, size = std::abs(percent);
+  std::string out = fmt::format("{:.{}f}%", percent, size < 1 ? 2 : size < 10 ? 1 : 0);
+  return out == "-0.00%" ? "0.00%" : out;
+}
 
 std::string format_quality(double value, const std::string& metric) {
   if (metric == "accuracy") return fmt::format("{:.1f}%", value * 100);

@@ -94,7 +94,7 @@ Json load_json(const Profile& profile) {
                       {"mean_ms", to_json(measured(row.mean_ms))}});
   }
   for (const auto& row : profile.tries)
-    tries.push_back({{"rate", to_json(declared(row.rate))}, {"n", row.n}, {"outcome", row.outcome}});
+    tries.push_back({{"rate", to_json(declared(row.rate))}, {"n", row.n}, {"outcome", row.outcome}, {"noise", row.noise}});
   return {{"measured_at", profile.measured_at},
           {"carried_qps", to_json(measured(profile.carried_qps))},
           {"saturation_qps", to_json(measured(profile.saturation_qps))},

@@ -90,13 +90,20 @@ void warn_extremes(const RunResult& result, std::vector<std::string>& out) {
   }
 }
 
+// One line: which candidates' timings suffered, and the worst of it.
 void warn_noise(const RunResult& result, std::vector<std::string>& out) {
+  Noise worst;
+  std::vector<std::string> names;
   for (const CandidateResult& candidate : result.candidates) {
-    if (!candidate.profile) continue;
-    const std::string complaint = noise_complaint(candidate.profile->noise);
-    if (!complaint.empty())
-      out.push_back(fmt::format("noisy machine while {} was timed: {}", candidate.candidate.name, complaint));
+    if (!candidate.profile || noise_complaint(candidate.profile->noise).empty()) continue;
+    names.push_back(candidate.candidate.name);
+    worst.steal_share = std::max(worst.steal_share, candidate.profile->noise.steal_share);
+    worst.others_share = std::max(worst.others_share, candidate.profile->noise.others_share);
+    worst.throttled = std::max(worst.throttled, candidate.profile->noise.throttled);
   }
+  if (names.empty()) return;
+  out.push_back(fmt::format("noisy machine: at worst {}, while timing {}; what noise makes slow is not the candidate's fault",
+                            noise_complaint(worst), fmt::join(names, ", ")));
 }
 
 void warn_no_tokenizer(const RunResult& result, std::vector<std::string>& out) {

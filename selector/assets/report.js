@@ -57,12 +57,16 @@
       const ctx = chart.ctx, area = chart.chartArea, taken = [];
       ctx.save(); ctx.font = '12px ' + Chart.defaults.font.family; ctx.textBaseline = 'middle';
       const points = (options.labels || []).map(l => ({...l, px: chart.scales.x.getPixelForValue(l.x), py: chart.scales.y.getPixelForValue(l.y)}));
+      for (const bar of options.bars || []) {
+        const x = chart.scales.x.getPixelForValue(bar.x), ends = [chart.scales.y.getPixelForValue(bar.low), chart.scales.y.getPixelForValue(bar.high)];
+        taken.push([x - 2, Math.min(...ends), x + 2, Math.max(...ends)]);
+      }
       for (const p of points) taken.push([p.px - 6, p.py - 6, p.px + 6, p.py + 6]);
       points.sort((a, b) => (b.strong ? 1 : 0) - (a.strong ? 1 : 0));
       for (const p of points) {
         const width = ctx.measureText(p.text).width;
         // The first free place around the point, nearest first; a crowded point goes without: the table and the tooltip name it.
-        const places = [[10, 0], [-10 - width, 0], [10, -13], [10, 13], [-10 - width, -13], [-10 - width, 13], [-width / 2, -16], [-width / 2, 16], [14, -26], [14, 26]];
+        const places = [[10, 0], [-10 - width, 0], [10, -13], [10, 13], [-10 - width, -13], [-10 - width, 13], [-width / 2, -16], [-width / 2, 16], [14, -26], [14, 26], [-14 - width, -26], [-14 - width, 26], [-width / 2, -32], [-width / 2, 32], [18, -40], [18, 40]];
         for (const [dx, dy] of places) {
           const box = [p.px + dx - 1, p.py + dy - 7, p.px + dx + width + 1, p.py + dy + 7];
           const inside = box[0] >= area.left && box[2] <= area.right + 8 && box[1] >= area.top && box[3] <= area.bottom;
@@ -81,7 +85,7 @@
   function axis(title, extra) {
     return Object.assign({
       title: {display: true, text: title, color: css('--soft')}, grid: {color: css('--line')}, border: {color: css('--line')},
-      ticks: {color: css('--soft'), maxRotation: 0, autoSkipPadding: 18}
+      ticks: {color: css('--soft'), maxRotation: 0, autoSkipPadding: 18, includeBounds: false}
     }, extra);
   }
 
@@ -157,7 +161,7 @@
       low: c.quality.ci ? c.quality.ci[0] : null, high: c.quality.ci ? c.quality.ci[1] : null}));
     const bars = points.filter(p => p.low !== null).map(p => ({x: p.x, low: p.low, high: p.high, color: () => familyColor(p.c.family)}));
     if (!points.length) return empty('size-chart');
-    scatter('size-chart', points, axis('weights in memory', Object.assign({type: 'logarithmic', ticks: {color: css('--soft'), callback: niceLog(bytes, points), maxRotation: 0}}, logRange(points))),
+    scatter('size-chart', points, logAxis('weights in memory', bytes, logRange(points)),
       {bars, limits: [qualityLimit()].filter(Boolean)}, p => say(p.c));
   }
 
@@ -169,13 +173,22 @@
     const range = logRange(points.concat(p99 !== null ? [{x: p99}] : []));
     if (p99 !== null) limits.push({axis: 'x', at: p99, text: 'p99 budget ' + p99 + ' ms'});
     const front = points.filter(p => p.c.pareto).sort((a, b) => a.x - b.x);
-    scatter('latency-chart', points, axis('p99 latency at the load carried, ms', Object.assign({type: 'logarithmic', ticks: {color: css('--soft'), callback: niceLog(count, points), maxRotation: 0}}, range)),
+    scatter('latency-chart', points, logAxis('p99 latency at the load carried, ms', count, range),
       {limits, front}, p => say(p.c));
   }
 
-  // Ticks at 1, 2 and 5 times powers of ten.
-  function niceLog(format) {
-    return x => { const lead = +(x / Math.pow(10, Math.floor(Math.log10(x) + 1e-9))).toPrecision(2); return [1, 2, 5].includes(lead) ? format(x) : ''; };
+  // A logarithmic axis with ticks at 1, 2 and 5 times powers of ten, or at the powers alone where it spans many.
+  function logAxis(title, format, range) {
+    const leads = range.max && Math.log10(range.max / range.min) > (narrow() ? 1.2 : 2.5) ? [1] : [1, 2, 5];
+    const build = scale => {
+      const ticks = [];
+      for (let e = Math.floor(Math.log10(scale.min)) - 1; e <= Math.log10(scale.max) + 1; ++e) {
+        for (const lead of leads) { const at = lead * Math.pow(10, e); if (at >= scale.min && at <= scale.max) ticks.push({value: at}); }
+      }
+      if (ticks.length) scale.ticks = ticks;
+    };
+    return axis(title, Object.assign({type: 'logarithmic', afterBuildTicks: build,
+      ticks: {color: css('--soft'), autoSkip: false, maxRotation: 0, callback: format}}, range));
   }
 
   function costChart() {
@@ -197,9 +210,14 @@
     charts.push(new Chart(document.getElementById('cost-chart'), {
       type: 'scatter', data: {datasets: sets},
       options: {responsive: true, maintainAspectRatio: false, animation: false,
-        scales: {x: axis('requests a second', {type: 'logarithmic', min: low, max: high, ticks: {color: css('--soft'), callback: niceLog(count), maxRotation: 0}}),
-          y: axis('dollars a month', {type: 'logarithmic', ticks: {color: css('--soft'), callback: niceLog(usd), maxRotation: 0}})},
+        scales: {x: logAxis('requests a second', count, {min: low, max: high}),
+          y: logAxis('dollars a month', usd, billRange(sets))},
         plugins: {legend: legend(), tooltip: tooltip(p => count(p.x) + ' requests/s: ' + usd(p.y) + ' a month'), overlay: {}}}}));
+  }
+
+  function billRange(sets) {
+    const bills = sets.flatMap(set => set.data.map(p => p.y)).filter(y => y > 0);
+    return {min: Math.min(...bills) / 1.5, max: Math.max(...bills) * 1.5};
   }
 
   function draw() {
