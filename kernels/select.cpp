@@ -63,7 +63,7 @@ Result<const Isa*> select_isa(std::string_view name) {
     if (name == isa.name) return &isa;
     there += there.empty() ? isa.name : std::string(", ") + isa.name;
   }
-  return Error{ErrorCode::not_found, asker + "=" + std::string(name) + ": this CPU and this build have only: " + there};
+  return Error{ErrorCode::invalid_argument, asker + "=" + std::string(name) + ": this CPU and this build have only: " + there};
 }
 
 const char* origin_of(const Isa& isa, std::string_view kernel) {

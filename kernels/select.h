@@ -20,7 +20,7 @@ struct Isa {
 
 // The instruction sets that this CPU runs and this build has, ascending; the first is "ref".
 std::span<const Isa> available_isas();
-// `name` empty: SISKIN_ISA if set, else the last of available_isas(). Unknown or absent: not_found, with the list of what is there.
+// `name` empty: SISKIN_ISA if set, else the last of available_isas(). Unknown or absent: invalid_argument, with the list of what is there.
 Result<const Isa*> select_isa(std::string_view name = {});
 // Which set a kernel of this table came from (for --report): the name of the highest set whose own table holds that function.
 const char* origin_of(const Isa& isa, std::string_view kernel);

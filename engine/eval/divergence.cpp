@@ -56,7 +56,7 @@ Result<Divergence> evaluate_divergence(const std::shared_ptr<const Model>& model
       same_top += same[at] != 0;
     }
     divergences.insert(divergences.end(), kld.begin(), kld.end());
-    SISKIN_TRY_STATUS(report_progress(options, i + 1, windows.count()));
+    if (!report_progress(options, i + 1, windows.count())) break;  // what was scored is the result
   }
   Moments kld;
   for (const double value : divergences) kld.add(value);

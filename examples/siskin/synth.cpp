@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <siskin/synth.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -12,6 +13,23 @@
 #include "examples/siskin/commands.h"
 
 namespace siskin::cli {
+namespace {
+
+// A bare name ("llama-3.2-1b") means a shape file that came with the program: beside an installed one, or in the source tree that a
+// built one lies in. Anything else is a path.
+std::string find_shape(const std::string& like) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::exists(like, error) || like.find('/') != std::string::npos) return like;
+  const fs::path programs = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (const char* folder : {"../share/siskin/shapes", "../../../bench/shapes"}) {
+    const fs::path file = programs / folder / (like + ".txt");
+    if (fs::exists(file, error)) return file.lexically_normal().string();
+  }
+  return like;
+}
+
+}  // namespace
 
 int synth_command(int argc, const char* const* argv) {
   CommandLine line("siskin", "synth", "Write a model of a named shape with random weights; its text means nothing");
@@ -19,7 +37,7 @@ int synth_command(int argc, const char* const* argv) {
   SynthOptions options;
   CLI::App& app = line.app();
   app.add_option("OUT", out, "The GGUF file to write")->required()->type_name("");
-  app.add_option("--like", options.like, "A shape file (bench/shapes/*.txt), a config.json or a GGUF file")
+  app.add_option("--like", options.like, "A shape's name (llama-3.2-1b, ...) or file, a config.json or a GGUF file")
       ->required()
       ->type_name("SHAPE");
   app.add_option("--type", options.type, "f32, f16, bf16, q8_0 or q4_0 (default: q8_0)")
@@ -40,6 +58,7 @@ int synth_command(int argc, const char* const* argv) {
   line.with_threads().with_json();
   if (const auto status = line.parse(argc, argv)) return *status;
 
+  options.like = find_shape(options.like);
   Progress progress("write", "B", line.flags.progress);
   options.type = lower(options.type);
   options.threads = line.flags.threads;

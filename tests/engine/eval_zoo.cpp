@@ -167,7 +167,9 @@ TEST_CASE("an evaluation can be cancelled, and too short a text is an error", "[
     CHECK(total == 8);
     return done < 2;
   };
-  CHECK(evaluate_perplexity(model, test_text(), options).error().code == ErrorCode::cancelled);
+  const auto partial = evaluate_perplexity(model, test_text(), options);
+  REQUIRE(partial);
+  CHECK(partial->chunks == 2);
   CHECK(calls == 2);
   CHECK(evaluate_perplexity(model, "too short", windows(64, 0)).error().code == ErrorCode::invalid_argument);
   CHECK(evaluate_perplexity(model, test_text(), windows(2, 0)).error().code == ErrorCode::invalid_argument);

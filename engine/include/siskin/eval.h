@@ -21,7 +21,9 @@ struct EvalOptions {
   size_t chunks = 0;   // 0: all
   EvalPath path = EvalPath::prefill;
   unsigned threads = 0;
-  std::function<bool(size_t done, size_t total)> on_progress;  // windows or documents; false cancels
+  // After each window or document; false stops: perplexity and divergence are then those of the windows done so far, the other
+  // evaluations return the error `cancelled`.
+  std::function<bool(size_t done, size_t total)> on_progress;
 };
 
 // Windows of ctx tokens, BOS in place of each window's first token, the second half scored (positions ctx/2 .. ctx-2 predict their

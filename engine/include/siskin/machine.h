@@ -52,7 +52,7 @@ struct MachineOptions {
   std::function<void(double fraction)> on_progress;
 };
 
-// First measurement under 5 s. Errors: io (the cache is unwritable: the profile is still returned by measuring again), not_found (isa).
+// First measurement under 5 s. Errors: io (the cache is unwritable: the profile is still returned by measuring again), invalid_argument (isa).
 SISKIN_API Result<std::shared_ptr<const MachineProfile>> machine_profile(const MachineOptions& options = {});
 SISKIN_API Status forget_machine_profiles();
 SISKIN_API std::string to_json(const MachineProfile& profile);
