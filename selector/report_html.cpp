@@ -96,19 +96,19 @@ std::string candidate_rows(const Json& result) {
     }
     std::string p99 = number(latency.at("p99"), format_ms);
     if (has_value(latency.at("p99_upper")))
-      p99 += fmt::format(" <span class=\"soft\">≤ {}</span>", format_ms(value_of(latency["p99_upper"])));
+      p99 += fmt::format(" <span class=\"soft\" title=\"upper bound from {} requests\">≤ {}</span>",
+                         number(latency.at("n"), format_count), format_ms(value_of(latency["p99_upper"])));
     if (latency.contains("note"))
       p99 = fmt::format("<span class=\"soft\" title=\"{}\">n too small</span>", text_of(latency["note"]));
     const std::string status = candidate.at("status").get<std::string>();
     out += fmt::format(
         "<tr><td class=\"name\">{}{}</td><td class=\"status {}\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
         "class=\"n\">{}</td><td class=\"n\">{}</td>"
-        "<td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
-        "class=\"n\">{}</td></tr>\n",
+        "<td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
         text_of(candidate.at("name")), candidate.at("reference").get<bool>() ? " <span class=\"soft\">original</span>" : "",
         escape_html(status), escape_html(status == "ruled_out" ? "ruled out" : status),
         number(quality, [&](double value) { return format_quality(value, metric); }), loss_text,
-        number(latency.at("p50"), format_ms), number(latency.at("p95"), format_ms), p99, number(latency.at("n"), format_count),
+        number(latency.at("p50"), format_ms), number(latency.at("p95"), format_ms), p99,
         number(candidate.at("bytes_per_token"), format_bytes),
         number(candidate.at("ram_gb"), [](double gb) { return format_bytes(gb * 1e9); }),
         number(candidate.at("max_qps_per_replica"), format_count));
@@ -243,11 +243,11 @@ std::string report_html(const Json& result) {
       "</div>\n<h2>Candidates</h2><div class=\"scroll\"><table><thead><tr><th>candidate</th><th>status</th><th class=\"n\">" +
       text_of(result.at("task").at("metric")) +
       "</th><th class=\"n\">loss [interval]</th><th class=\"n\">p50 ms</th><th class=\"n\">p95 ms</th><th class=\"n\">p99 "
-      "ms</th><th class=\"n\">requests</th>"
-      "<th class=\"n\">bytes/token</th><th class=\"n\">memory</th><th class=\"n\">requests/s per "
-      "replica</th></tr></thead><tbody>\n" +
+      "ms</th>"
+      "<th class=\"n\">bytes/token</th><th class=\"n\">memory</th><th class=\"n\">rate/replica</th></tr></thead><tbody>\n" +
       candidate_rows(result) +
-      "</tbody></table></div>\n<p class=\"soft small\">Measured unless marked: <sup>b</sup> bound, <sup>e</sup> estimated, "
+      "</tbody></table></div>\n<p class=\"soft small\">Rate is requests a second that one replica reaches within the budget. "
+      "Measured unless marked: <sup>b</sup> bound, <sup>e</sup> estimated, "
       "<sup>d</sup> declared, – not measured.</p>\n";
   html += cost_section(result);
   if (!out_rows.empty()) {

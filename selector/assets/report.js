@@ -33,7 +33,7 @@
         ctx.stroke();
         ctx.font = '12px ' + Chart.defaults.font.family;
         if (horizontal) { ctx.textAlign = 'right'; ctx.textBaseline = 'bottom'; ctx.fillText(limit.text, area.right - 4, pixel - 3); }
-        else { ctx.textAlign = pixel > (area.left + area.right) / 2 ? 'right' : 'left'; ctx.textBaseline = 'top'; ctx.fillText(limit.text, pixel + (ctx.textAlign === 'left' ? 5 : -5), area.top + 3); }
+        else { ctx.textAlign = pixel > area.right - 130 ? 'right' : 'left'; ctx.textBaseline = 'bottom'; ctx.fillText(limit.text, pixel + (ctx.textAlign === 'left' ? 5 : -5), area.bottom - 4); }
       }
       ctx.setLineDash([]);
       for (const bar of options.bars || []) {
