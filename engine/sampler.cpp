@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace siskin {
 
@@ -27,7 +28,12 @@ TokenId Sampler::pick(std::span<float> logits, std::span<const TokenId> recent) 
   if (sampling_.temperature <= 0) return static_cast<TokenId>(kernels_.argmax(logits.data(), logits.size()));
 
   candidates_.clear();
-  for (size_t id = 0; id < logits.size(); ++id) candidates_.emplace_back(logits[id], static_cast<TokenId>(id));
+  // Damaged weights give NaN and infinities, which sorting and differences must not meet: NaN ranks below everything.
+  constexpr float kMost = std::numeric_limits<float>::max();
+  for (size_t id = 0; id < logits.size(); ++id) {
+    const float logit = std::isnan(logits[id]) ? -kMost : std::clamp(logits[id], -kMost, kMost);
+    candidates_.emplace_back(logit, static_cast<TokenId>(id));
+  }
   const auto better = [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; };
   const size_t k = sampling_.top_k == 0 ? candidates_.size() : std::min<size_t>(sampling_.top_k, candidates_.size());
   std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k), candidates_.end(), better);

@@ -97,7 +97,12 @@ Result<Weights> Weights::bind(const ModelFile& file, const ModelSpec& spec, cons
     tensor.cols = view.cols();
     tensor.n_slices = view.slices.size();
     tensor.source = &view;
-    weights.by_layer_[layer][static_cast<size_t>(binding->slot)] = static_cast<int32_t>(tensor.id);
+    int32_t& place = weights.by_layer_[layer][static_cast<size_t>(binding->slot)];
+    if (place >= 0) {  // "blk.00" beside "blk.0": names differ, the layer does not
+      return Error{ErrorCode::corrupt_file,
+                   where + view.name + ": the same tensor as " + weights.tensors_[static_cast<size_t>(place)].name};
+    }
+    place = static_cast<int32_t>(tensor.id);
     weights.tensors_.push_back(std::move(tensor));
   }
 

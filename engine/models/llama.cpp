@@ -2,6 +2,7 @@
 // Sources: LLaMA (arXiv 2302.13971), Mixtral of Experts (arXiv 2401.04088); tensor names and keys from the GGUF specification.
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "engine/blocks/attention.h"
@@ -54,7 +55,7 @@ Status parse_rope(const ModelFile& file, ModelSpec& spec) {
   SISKIN_TRY(const uint64_t n_rot, meta.u64_or("llama.rope.dimension_count", spec.head_dim));
   SISKIN_TRY(const std::string scaling, meta.string_or("llama.rope.scaling.type", "none"));
   SISKIN_TRY(const double factor, meta.f64_or("llama.rope.scaling.factor", 1.0));
-  if (!(base > 0) || !std::isfinite(base)) return bad(file, "llama.rope.freq_base: expected a positive number");
+  if (!(base > 0) || base > std::numeric_limits<float>::max()) return bad(file, "llama.rope.freq_base: expected a positive number");
   if (n_rot == 0 || n_rot % 2 != 0 || n_rot > spec.head_dim) {
     return bad(file, "llama.rope.dimension_count: " + std::to_string(n_rot) + ", expected an even number up to " +
                          std::to_string(spec.head_dim));
@@ -99,6 +100,7 @@ Result<ModelSpec> parse(const ModelFile& file) {
   SISKIN_TRY(spec.n_experts, meta.u64_or("llama.expert_count", 0));
   SISKIN_TRY(spec.top_k, meta.u64_or("llama.expert_used_count", 0));
   SISKIN_TRY(const double eps, meta.f64_or("llama.attention.layer_norm_rms_epsilon", 1e-5));
+  if (!(eps >= 0) || eps > 1) return bad(file, "llama.attention.layer_norm_rms_epsilon: expected a number from 0 to 1");
   spec.rms_eps = static_cast<float>(eps);
 
   if (spec.n_kv_heads == 0 || spec.n_heads % spec.n_kv_heads != 0) {
