@@ -4,8 +4,7 @@
 #include <cstring>
 
 #include "formats/blocks/half.h"
-#include "formats/blocks/q4_0.h"
-#include "formats/blocks/q8_0.h"
+#include "formats/blocks/visit.h"
 #include "formats/check.h"
 
 namespace siskin {
@@ -34,19 +33,19 @@ void encode_elements(const float* values, void* row, size_t n, Encode encode) {
 template <class Block>
 void decode_blocks(const void* row, float* out, size_t n) {
   const auto* bytes = static_cast<const std::byte*>(row);
-  for (size_t b = 0; b < n / 32; ++b) {
+  for (size_t b = 0; b < n / Block::kWeights; ++b) {
     Block block;
     std::memcpy(&block, bytes + b * sizeof(Block), sizeof(Block));
-    decode_block(block, out + b * 32);
+    decode_block(block, out + b * Block::kWeights);
   }
 }
 
 template <class Block>
 void encode_blocks(const float* values, void* row, size_t n) {
   auto* bytes = static_cast<std::byte*>(row);
-  for (size_t b = 0; b < n / 32; ++b) {
+  for (size_t b = 0; b < n / Block::kWeights; ++b) {
     Block block;
-    encode_block(values + b * 32, &block);
+    encode_block(values + b * Block::kWeights, &block);
     std::memcpy(bytes + b * sizeof(Block), &block, sizeof(Block));
   }
 }
@@ -64,15 +63,11 @@ void decode_row(DType type, const void* row, float* out, size_t n) {
     case DType::BF16:
       decode_elements<uint16_t>(row, out, n, f32_from_bf16);
       return;
-    case DType::Q8_0:
-      decode_blocks<BlockQ8_0>(row, out, n);
-      return;
-    case DType::Q4_0:
-      decode_blocks<BlockQ4_0>(row, out, n);
-      return;
     default:
-      broken_invariant(__FILE__, __LINE__, "decode_row: a type that blocks/ knows");
+      break;
   }
+  const bool known = visit_block(type, [&]<class Block>(std::type_identity<Block>) { decode_blocks<Block>(row, out, n); });
+  if (!known) broken_invariant(__FILE__, __LINE__, "decode_row: a type that blocks/ knows");
 }
 
 void encode_row(DType type, const float* values, void* row, size_t n) {
@@ -86,15 +81,11 @@ void encode_row(DType type, const float* values, void* row, size_t n) {
     case DType::BF16:
       encode_elements<uint16_t>(values, row, n, bf16_from_f32);
       return;
-    case DType::Q8_0:
-      encode_blocks<BlockQ8_0>(values, row, n);
-      return;
-    case DType::Q4_0:
-      encode_blocks<BlockQ4_0>(values, row, n);
-      return;
     default:
-      broken_invariant(__FILE__, __LINE__, "encode_row: a type that blocks/ knows");
+      break;
   }
+  const bool known = visit_block(type, [&]<class Block>(std::type_identity<Block>) { encode_blocks<Block>(values, row, n); });
+  if (!known) broken_invariant(__FILE__, __LINE__, "encode_row: a type that blocks/ knows");
 }
 
 }  // namespace siskin

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 
 #include "formats/blocks/half.h"
@@ -10,6 +11,7 @@
 namespace siskin {
 
 struct BlockQ4_0 {
+  static constexpr size_t kWeights = 32;
   uint16_t scale;  // f16
   uint8_t q[16];   // byte j: weight j in the low nibble, weight j + 16 in the high one
 };

@@ -5,4 +5,5 @@ else()
   set(blocks_test_target siskin_tests_formats)
 endif()
 target_sources(${blocks_test_target} PRIVATE ${CMAKE_CURRENT_LIST_DIR}/blocks_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/blocks_types_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/blocks_packed_test.cpp)
