@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the build into an empty prefix, then uses it as a stranger would: find_package, pkg-config, the installed programs.
-# Usage: install_test.sh BUILD_DIR SOURCE_DIR CXX [MODEL]
+# Usage: install_test.sh BUILD_DIR SOURCE_DIR CXX [MODEL]; $CXXFLAGS as the build had them
 set -eu
 build=$1 source=$2 cxx=$3 model=${4:-}
 
@@ -39,8 +39,8 @@ cmake -S "$work/hello" -B "$work/hello/build" -DCMAKE_CXX_COMPILER="$cxx" -DCMAK
 
 PKG_CONFIG_PATH=$libdir/pkgconfig
 export PKG_CONFIG_PATH
-# shellcheck disable=SC2046 # the flags are words
-"$cxx" -std=c++20 "$source/examples/hello_cpp/main.cpp" -o "$work/hello_pc" $(pkg-config --cflags --libs siskin) -Wl,-rpath,"$libdir" \
+# shellcheck disable=SC2046,SC2086 # the flags are words
+"$cxx" -std=c++20 ${CXXFLAGS:-} "$source/examples/hello_cpp/main.cpp" -o "$work/hello_pc" $(pkg-config --cflags --libs siskin) -Wl,-rpath,"$libdir" \
   || fail "hello_cpp does not build through pkg-config"
 
 lines=$(wc -l <"$source/examples/hello_cpp/main.cpp")
