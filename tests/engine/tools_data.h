@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -14,10 +15,15 @@
 
 namespace siskin::tools_test {
 
-// SISKIN_TEST_DATA, or the folder that the build was told of.
-inline std::filesystem::path data(const char* relative) {
+// SISKIN_TEST_DATA, or the folder that the build was told of; the zoo's files also come with the source.
+inline std::filesystem::path data(const std::string& relative) {
   const char* set = std::getenv("SISKIN_TEST_DATA");
-  return std::filesystem::path(set != nullptr ? set : SISKIN_TEST_DATA_DEFAULT) / relative;
+  const std::filesystem::path path = std::filesystem::path(set != nullptr ? set : SISKIN_TEST_DATA_DEFAULT) / relative;
+  constexpr std::string_view kZoo = "models/zoo";
+  if (!std::filesystem::exists(path) && relative.starts_with(kZoo)) {
+    return std::filesystem::path(SISKIN_ZOO_DIR) / relative.substr(std::min(relative.size(), kZoo.size() + 1));
+  }
+  return path;
 }
 
 inline std::string read_file(const std::filesystem::path& path) {
