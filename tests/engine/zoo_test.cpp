@@ -98,12 +98,15 @@ TEST_CASE("small public models tell a story", "[zoo]") {
     REQUIRE(session);
     Request request;
     request.tokens = *model->tokenize("Once upon a time");
-    request.max_new_tokens = 40;
+    request.max_new_tokens = 130;
     request.sampling.temperature = 0;
     const auto completion = (*session)->generate(request);
     REQUIRE(completion);
-    // What karpathy's run.c prints for this checkpoint at temperature 0 (llama2.c README, stories260K).
-    CHECK(completion->text.starts_with(", there was a little girl named Lily. She loved to play outside in the park."));
+    // What run.c prints for this checkpoint at temperature 0 (expected_stdout in llama2.c's test_all.py).
+    CHECK(completion->text.starts_with(
+        ", there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball. She wanted to "
+        "play with it, but it was too high.\nLily's mom said, \"Lily, let's go to the park.\" Lily was sad and didn't know what to do. "
+        "She said, \"I want to play with your ball, but I can't find it.\""));
   }
   SECTION("tinystories-656K") {
     SISKIN_SKIP_WITHOUT(data("models/tinystories-656K/config.json"));
