@@ -1,0 +1,41 @@
+// The kernel table of an instruction set that has a strip vector and an xsimd architecture: which body serves which row of the list.
+// A set that wants another body for a row overrides it in its own unit.
+#pragma once
+
+#include "kernels/generic/attention-inl.h"
+#include "kernels/generic/elementwise-inl.h"
+#include "kernels/generic/matmul_float-inl.h"
+#include "kernels/generic/matmul_int8-inl.h"
+#include "kernels/generic/order-inl.h"
+#include "kernels/generic/rows-inl.h"
+
+namespace {
+
+template <class Strip, class Arch>
+constexpr siskin::KernelTable table_of() {
+  return {
+      .matvec_f32 = matvec_float<Strip, WeightsF32>,
+      .matvec_f16 = matvec_float<Strip, WeightsF16>,
+      .matvec_bf16 = matvec_float<Strip, WeightsBf16>,
+      .matvec_q8_0 = matvec_int8<Strip, WeightsQ8>,
+      .matvec_q4_0 = matvec_int8<Strip, WeightsQ4>,
+      .matmul_f32 = matmul_float<Strip, WeightsF32>,
+      .matmul_f16 = matmul_float<Strip, WeightsF16>,
+      .matmul_bf16 = matmul_float<Strip, WeightsBf16>,
+      .matmul_q8_0 = matmul_int8<Strip, WeightsQ8>,
+      .matmul_q4_0 = matmul_int8<Strip, WeightsQ4>,
+      .get_row = get_row<Strip>,
+      .quantize_q8 = quantize_q8<Arch>,
+      .rms_norm = rms_norm<Arch>,
+      .rope = rope<Arch>,
+      .softmax = softmax<Arch>,
+      .swiglu = swiglu<Arch>,
+      .axpy = axpy<Arch>,
+      .top_k = top_k<Arch>,
+      .argmax = argmax<Arch>,
+      .kv_store = kv_store<Strip>,
+      .attention = attention<Strip, Arch>,
+  };
+}
+
+}  // namespace
