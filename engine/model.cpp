@@ -28,6 +28,8 @@ Result<std::optional<Tokenizer>> load_tokenizer(const ModelFile& file, size_t n_
   return std::optional<Tokenizer>(*std::move(tokenizer));
 }
 
+Error no_tokenizer(const ModelInfo& info) { return {ErrorCode::not_found, info.name + ": the model carries no tokenizer"}; }
+
 ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& weights, const Ledger& ledger, size_t ctx) {
   ModelInfo info;
   info.name = spec.name;
@@ -110,7 +112,8 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
   SISKIN_TRY(impl->spec, impl->family->parse(file));
   SISKIN_TRY(impl->weights, Weights::bind(file, impl->spec, impl->family->bindings.data(), impl->family->bindings.size()));
   SISKIN_TRY(impl->tokenizer, load_tokenizer(file, impl->spec.n_vocab));
-  impl->info = describe(file, impl->spec, impl->weights, Ledger(impl->spec, impl->weights), options.ctx);
+  impl->ledger.emplace(impl->spec, impl->weights);
+  impl->info = describe(file, impl->spec, impl->weights, *impl->ledger, options.ctx);
   impl->info.tokenizer = impl->tokenizer ? impl->tokenizer->kind() : "none";
 
   const uint64_t available = available_memory_bytes();
@@ -121,7 +124,6 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
   }
   SISKIN_TRY_STATUS(impl->weights.pack(file, options.threads == 0 ? usable_threads() : options.threads, options.on_progress));
   impl->experts.emplace(impl->weights);
-  impl->ledger.emplace(impl->spec, impl->weights);
   impl->load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return std::shared_ptr<const Model>(std::make_shared<Model>(std::move(impl)));
 }
@@ -134,17 +136,17 @@ const std::string& Model::isa() const { return impl_->isa_name; }
 double Model::load_seconds() const { return impl_->load_seconds; }
 
 Result<std::vector<TokenId>> Model::tokenize(std::string_view text, bool add_bos) const {
-  if (!impl_->tokenizer) return Error{ErrorCode::not_found, impl_->info.name + ": the model carries no tokenizer"};
+  if (!impl_->tokenizer) return no_tokenizer(impl_->info);
   return impl_->tokenizer->encode(text, {add_bos, false});
 }
 
 Result<std::string> Model::detokenize(std::span<const TokenId> ids) const {
-  if (!impl_->tokenizer) return Error{ErrorCode::not_found, impl_->info.name + ": the model carries no tokenizer"};
+  if (!impl_->tokenizer) return no_tokenizer(impl_->info);
   return impl_->tokenizer->decode(ids);
 }
 
 Result<std::string> Model::piece(TokenId id) const {
-  if (!impl_->tokenizer) return Error{ErrorCode::not_found, impl_->info.name + ": the model carries no tokenizer"};
+  if (!impl_->tokenizer) return no_tokenizer(impl_->info);
   return impl_->tokenizer->piece(id);
 }
 

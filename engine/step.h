@@ -53,6 +53,8 @@ struct ActivationRows {
   float* row(size_t i) { return values.data() + i * width; }
   const float* row(size_t i) const { return values.data() + i * width; }
   QuantRows quant() const { return {q.data(), scale.data(), sum.data()}; }
+  // Makes the int8 form of columns [first, first + n) of row i, if the rows have one. REQUIRES: whole blocks.
+  void quantize(const KernelTable& kernels, size_t i, size_t first, size_t n);
 };
 
 // The arena of one session: every buffer that forward() writes. Sized by the largest step so far.
@@ -93,6 +95,14 @@ struct StepContext {
   Activations& act;
   const StepPlan& plan;
   StepTrace& trace;
+
+  // Calls fn(row) for rows [0, n): on the team, or here when there are so few that a grid would cost more than it saves.
+  template <class Fn>
+  void for_rows(size_t n, Fn&& fn) {
+    constexpr size_t kSerialRows = 4;
+    if (n > kSerialRows) return team.run(n, fn);
+    for (size_t row = 0; row < n; ++row) fn(row);
+  }
 };
 
 }  // namespace siskin

@@ -53,11 +53,7 @@ void gate_up_task(StepContext& ctx, const Panel& panel, const uint32_t* tokens, 
       const size_t row = first + i;
       float* h = act.hidden.row(row) + first_col;
       ctx.kernels.swiglu(gate_tile + i * stride, up_tile + i * stride, h, cols);
-      if (act.hidden.quantized) {
-        const size_t blocks = act.hidden.width / kQuantBlock, block = row * blocks + first_col / kQuantBlock;
-        ctx.kernels.quantize_q8(h, cols, act.hidden.q.data() + row * act.hidden.width + first_col,
-                                act.hidden.scale.data() + block, act.hidden.sum.data() + block);
-      }
+      act.hidden.quantize(ctx.kernels, row, first_col, cols);
     }
   }
 }
@@ -111,18 +107,13 @@ void expert_down(StepContext& ctx, const std::vector<Panel>& panels, const Exper
 // delta[token] = sum over ranks, in rank order.
 void combine(StepContext& ctx, const Routing& routing, size_t n) {
   const size_t d = ctx.spec.d_model;
-  const auto token_sum = [&](size_t token) {
+  ctx.for_rows(n, [&](size_t token) {
     float* out = ctx.act.delta.data() + token * d;
     std::fill(out, out + d, 0.0f);
     for (uint32_t entry = routing.offsets[token]; entry < routing.offsets[token + 1]; ++entry) {
       ctx.kernels.axpy(1.0f, ctx.act.routed.data() + entry * d, out, d);
     }
-  };
-  if (n <= 4) {
-    for (size_t token = 0; token < n; ++token) token_sum(token);
-  } else {
-    ctx.team.run(n, token_sum);
-  }
+  });
 }
 
 }  // namespace

@@ -1,25 +1,9 @@
 #include "engine/blocks/linear.h"
 
 namespace siskin {
-namespace {
-
-// Below this many rows a row-wise pass costs less than opening a grid.
-constexpr size_t kSerialRows = 4;
-
-}  // namespace
-
 void quantize_rows(StepContext& ctx, ActivationRows& rows, size_t n) {
   if (!rows.quantized) return;
-  const size_t width = rows.width, blocks = width / kQuantBlock;
-  const auto quantize = [&](size_t i) {
-    ctx.kernels.quantize_q8(rows.row(i), width, rows.q.data() + i * width, rows.scale.data() + i * blocks,
-                            rows.sum.data() + i * blocks);
-  };
-  if (n <= kSerialRows) {
-    for (size_t i = 0; i < n; ++i) quantize(i);
-  } else {
-    ctx.team.run(n, quantize);
-  }
+  ctx.for_rows(n, [&](size_t i) { rows.quantize(ctx.kernels, i, 0, rows.width); });
 }
 
 void linear(StepContext& ctx, const ActivationRows& x, size_t n, std::span<const LinearJob> jobs) {
