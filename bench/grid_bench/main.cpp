@@ -1,5 +1,6 @@
-// Spin team or TBB for the token path? The matrix products of a decode step, in the engine's own grids, run by the WorkerTeam and by
-// tbb::parallel_for in an arena of the same size, on the bundled dense-m's shape and on Llama 3.2 1B's. Prints tokens/s of both in turn.
+// Spin team or TBB for the token path? The matrix products of a decode step, in grids cut as the engine cuts linear layers, run by the
+// WorkerTeam and by tbb::parallel_for in an arena of the same size, on the bundled dense-m's shape and on Llama 3.2 1B's. Prints
+// tokens/s of both in turn.
 // Usage: grid_bench [threads] [rounds]
 #include <algorithm>
 #include <chrono>
@@ -12,6 +13,7 @@
 
 #include <siskin/machine.h>
 
+#include "engine/blocks/linear.h"
 #include "engine/exec/worker_team.h"
 #include "kernels/select.h"
 
@@ -19,22 +21,20 @@ namespace {
 
 using namespace siskin;
 
-struct Shape {
+struct StepShape {
   const char* name;
   DType type;
   size_t layers, d_model, d_kv, d_ff, vocab, steps;
 };
-constexpr Shape kShapes[] = {{"dense-m", DType::F16, 4, 256, 128, 768, 4096, 400},
+constexpr StepShape kShapes[] = {{"dense-m", DType::F16, 4, 256, 128, 768, 4096, 400},
                              {"llama-3.2-1b", DType::Q8_0, 16, 2048, 512, 8192, 128256, 8}};
 
 // One grid: matrices that read the same row.
 using Grid = std::vector<PackedMatrix>;
 
-size_t strips_per_task(const PackedMatrix& w) { return std::max<size_t>(2, (64 << 10) / w.strip_bytes / 2 * 2); }
-
 class Step {
  public:
-  explicit Step(const Shape& shape) : kernels_(available_isas().back().complete) {
+  explicit Step(const StepShape& shape) : kernels_(available_isas().back().complete) {
     add(shape, {{shape.d_model, shape.d_model}, {shape.d_kv, shape.d_model}, {shape.d_kv, shape.d_model}}, shape.layers);
     add(shape, {{shape.d_model, shape.d_model}}, shape.layers);
     add(shape, {{shape.d_ff, shape.d_model}, {shape.d_ff, shape.d_model}}, shape.layers);
@@ -77,7 +77,7 @@ class Step {
   }
 
  private:
-  void add(const Shape& shape, std::vector<std::pair<size_t, size_t>> sizes, size_t layers) {
+  void add(const StepShape& shape, std::vector<std::pair<size_t, size_t>> sizes, size_t layers) {
     for (size_t layer = 0; layer < layers; ++layer) {
       Grid grid;
       for (const auto& [rows, cols] : sizes) {
@@ -126,7 +126,7 @@ int main(int argc, char** argv) {
     arena.execute([&] { tbb::parallel_for(size_t{0}, n, task, tbb::simple_partitioner()); });
   };
   std::printf("shape          threads   team tok/s    tbb tok/s   team/tbb (median, min, max of %zu pairs)\n", rounds);
-  for (const Shape& shape : kShapes) {
+  for (const StepShape& shape : kShapes) {
     Step step(shape);
     step.decode(spin);
     std::vector<double> a, b, ratio;

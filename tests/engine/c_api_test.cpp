@@ -196,7 +196,7 @@ TEST_CASE("siskin_generate gives what Session::generate gives", "[c_api]") {
     CHECK(got->kv_write_bytes == want->kv_write_bytes);
     CHECK(got->flops_f32 == want->flops_f32);
     CHECK(got->seconds > 0);
-    CHECK(got->bandwidth_share < 0);  // this session was not told to measure the machine
+    CHECK(got->bandwidth_share < 0);  // nobody asked to measure the machine
     REQUIRE(got->n_roles == kRoles);
     uint64_t sum = 0;
     for (size_t role = 0; role < got->n_roles; ++role) {
