@@ -18,7 +18,7 @@ struct DTypeInfo {
   const char* name;      // lower case, as users type it: "q8_0"
   uint32_t block_elems;  // weights per block along a row
   uint32_t block_bytes;
-  bool built;            // blocks/ can encode and decode it
+  bool built;            // blocks/ can encode and decode it, packed/ and the kernels have it
 };
 
 // nullptr for a number that no type has.

@@ -23,6 +23,7 @@ struct QuantRows {
 // y[i, r] = sum_k W[r, k] * X[g(i), k]   for i in [0, m), r in rows of strips [strip_begin, strip_end), r < w.rows
 //   g(i) = gather ? gather[i] : i
 // F32, F16, BF16 weights read `x` (f32, row i at x + i*x_stride), widen each weight to f32, and sum in f32 over k in any fixed order.
+// Types of Layout::rows do the same, each weight decoded to f32 as blocks/ does (matvec_rows, matmul_rows).
 // Q8_0, Q4_0 read `xq`: y = sum_b fma(dw[r,b] * dx[b], float(sum_{k in b} qw*qx), .) over blocks b in ascending order,
 //   the inner sum exact in int32; so these are bit-identical on every instruction set.
 // y[i, r] lies at y + i*y_stride + (r - strip_begin*16): outputs start at the range's first row. Rows past w.rows are not written.

@@ -32,7 +32,7 @@ inline MatmulFn matvec_of(const KernelTable& table, DType type) {
     case DType::BF16: return table.matvec_bf16;
     case DType::Q8_0: return table.matvec_q8_0;
     case DType::Q4_0: return table.matvec_q4_0;
-    default: return nullptr;
+    default: return dtype_info(type).built ? table.matvec_rows : nullptr;
   }
 }
 
@@ -43,7 +43,7 @@ inline MatmulFn matmul_of(const KernelTable& table, DType type) {
     case DType::BF16: return table.matmul_bf16;
     case DType::Q8_0: return table.matmul_q8_0;
     case DType::Q4_0: return table.matmul_q4_0;
-    default: return nullptr;
+    default: return dtype_info(type).built ? table.matmul_rows : nullptr;
   }
 }
 

@@ -9,7 +9,15 @@
 namespace siskin {
 namespace {
 
-constexpr std::array kWritable = {DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_0};
+struct Writable {
+  DType type;
+  uint64_t file_type;  // llama.cpp's llama_ftype; of its mixtures the one in which most tensors have this type
+};
+constexpr std::array kWritable = {
+    Writable{DType::F32, 0},     Writable{DType::F16, 1},   Writable{DType::BF16, 32}, Writable{DType::Q8_0, 7},
+    Writable{DType::Q6_K, 18},   Writable{DType::Q5_K, 16}, Writable{DType::Q5_1, 9},  Writable{DType::Q5_0, 8},
+    Writable{DType::Q4_K, 14},   Writable{DType::Q4_1, 3},  Writable{DType::Q4_0, 2},  Writable{DType::IQ4_NL, 25},
+    Writable{DType::IQ4_XS, 30}, Writable{DType::Q3_K, 11}, Writable{DType::Q2_K, 10}, Writable{DType::MXFP4, 38}};
 constexpr size_t kRunBytes = size_t{32} << 20;
 
 bool is_matrix(std::string_view name, const Shape& shape) {
@@ -17,13 +25,29 @@ bool is_matrix(std::string_view name, const Shape& shape) {
   return !name.ends_with("norm.weight") && !name.ends_with("ffn_gate_inp.weight");
 }
 
-DType next_type(DType type) { return type == DType::Q4_0 ? DType::Q8_0 : DType::F16; }
+DType next_type(DType type) {
+  switch (type) {
+    case DType::Q6_K:
+      return DType::Q8_0;
+    case DType::Q5_K:
+      return DType::Q5_1;
+    case DType::Q4_K:
+      return DType::Q5_0;
+    case DType::Q3_K:
+    case DType::Q2_K:
+      return DType::Q4_0;
+    case DType::IQ4_XS:
+      return DType::IQ4_NL;
+    default:
+      return DType::F16;
+  }
+}
 
 }  // namespace
 
 Result<DType> writable_type(const std::string& name) {
   std::string known;
-  for (const DType type : kWritable) {
+  for (const auto& [type, file_type] : kWritable) {
     if (name == dtype_name(type)) return type;
     known += known.empty() ? "" : ", ";
     known += dtype_name(type);
@@ -54,19 +78,8 @@ RowRuns cut_rows(size_t rows, size_t row_bytes) {
 }
 
 uint64_t gguf_file_type(DType type) {
-  switch (type) {
-    case DType::F32:
-      return 0;
-    case DType::F16:
-      return 1;
-    case DType::Q4_0:
-      return 2;
-    case DType::Q8_0:
-      return 7;
-    case DType::BF16:
-      return 32;
-    default:
-      break;
+  for (const Writable& writable : kWritable) {
+    if (writable.type == type) return writable.file_type;
   }
   SISKIN_CHECK(false && "a writable type");
   return 0;

@@ -21,7 +21,8 @@ struct TensorPlan {
 };
 
 // Matrices take `asked`. Vectors, norms, biases and routers are F32: they are small, and a router's rounding changes which
-// experts run. A row that the block does not divide takes the next type of q4_0 -> q8_0 -> f16.
+// experts run. A row that the block does not divide takes the type of blocks of 32 that llama.cpp takes (q6_k: q8_0, q5_k: q5_1, q4_k: q5_0,
+// q3_k and q2_k: q4_0, iq4_xs: iq4_nl), and f16 where 32 does not divide it either.
 TensorPlan plan_tensor(std::string_view name, const Shape& shape, DType asked);
 
 // A tensor's rows (all slices end to end), cut into equal runs so that writing holds only one run in memory.

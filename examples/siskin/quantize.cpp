@@ -20,7 +20,11 @@ int quantize_command(int argc, const char* const* argv) {
   CLI::App& app = line.app();
   app.add_option("IN", in, "A GGUF file or a Hugging Face folder")->required()->type_name("");
   app.add_option("OUT", out, "The GGUF file to write")->required()->type_name("");
-  app.add_option("--type", options.type, "f32, f16, bf16, q8_0 or q4_0")->required()->envname("SISKIN_TYPE")->type_name("T");
+  app.add_option("--type", options.type,
+                 "f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0, iq4_nl, iq4_xs, q3_k, q2_k or mxfp4")
+      ->required()
+      ->envname("SISKIN_TYPE")
+      ->type_name("T");
   app.add_option("--method", method, "rtn: round to nearest (the only one so far)")
       ->check(CLI::Validator(
           [](std::string& name) -> std::string {

@@ -40,7 +40,9 @@ int synth_command(int argc, const char* const* argv) {
   app.add_option("--like", options.like, "A shape's name (llama-3.2-1b, ...) or file, a config.json or a GGUF file")
       ->required()
       ->type_name("SHAPE");
-  app.add_option("--type", options.type, "f32, f16, bf16, q8_0 or q4_0 (default: q8_0)")
+  app.add_option(
+         "--type", options.type,
+         "f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0, iq4_nl, iq4_xs, q3_k, q2_k or mxfp4 (default: q8_0)")
       ->envname("SISKIN_TYPE")
       ->type_name("T");
   app.add_option("--layers", options.layers, "Layers; 0 takes the shape's (default: 0)")

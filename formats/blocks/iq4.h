@@ -13,7 +13,12 @@
 
 namespace siskin {
 
-inline constexpr int8_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+// A table of its own in every caller: a shared constant's symbol would be unique to the program, and instruction sets' units
+// share nothing.
+constexpr float iq4_level(int index) {
+  constexpr int8_t kLevels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+  return static_cast<float>(kLevels[index]);
+}
 
 struct BlockIQ4_NL {
   static constexpr size_t kWeights = 32;
@@ -33,8 +38,8 @@ static_assert(sizeof(BlockIQ4_XS) == 136 && alignof(BlockIQ4_XS) == 2);
 
 inline void decode_iq4_group(const uint8_t* q, float scale, float* out) {
   for (int j = 0; j < 16; ++j) {
-    out[j] = scale * static_cast<float>(kIq4Levels[q[j] & 15]);
-    out[j + 16] = scale * static_cast<float>(kIq4Levels[q[j] >> 4]);
+    out[j] = scale * iq4_level(q[j] & 15);
+    out[j + 16] = scale * iq4_level(q[j] >> 4);
   }
 }
 
@@ -51,7 +56,7 @@ inline void decode_block(const BlockIQ4_XS& block, float* out) {
 // The index of the level nearest to x; the upper of two equally near ones.
 inline int nearest_iq4(float x) {
   int index = 0;
-  while (index < 15 && !(x - static_cast<float>(kIq4Levels[index]) < static_cast<float>(kIq4Levels[index + 1]) - x)) ++index;
+  while (index < 15 && !(x - iq4_level(index) < iq4_level(index + 1) - x)) ++index;
   return index;
 }
 
@@ -70,7 +75,7 @@ inline float search_iq4_scale(const float* x) {
   const auto attempt = [&](float inverse) {
     ScaleFit fit;
     for (size_t k = 0; k < 32; ++k) {
-      const auto level = static_cast<float>(kIq4Levels[nearest_iq4(inverse * x[k])]);
+      const auto level = iq4_level(nearest_iq4(inverse * x[k]));
       const float weighted = x[k] * x[k] * level;
       fit.xl += weighted * x[k];
       fit.ll += weighted * level;
@@ -79,8 +84,8 @@ inline float search_iq4_scale(const float* x) {
     scale = fit.scale();
     best = scale * fit.xl;
   };
-  attempt(1.0f / (-largest / static_cast<float>(kIq4Levels[0])));
-  for (int step = -7; step <= 7; ++step) attempt(static_cast<float>(step + kIq4Levels[0]) / largest);
+  attempt(1.0f / (-largest / iq4_level(0)));
+  for (int step = -7; step <= 7; ++step) attempt((static_cast<float>(step) + iq4_level(0)) / largest);
   return scale;
 }
 

@@ -18,7 +18,10 @@ struct BlockMXFP4 {
 static_assert(sizeof(BlockMXFP4) == 17 && alignof(BlockMXFP4) == 1);
 
 // The sixteen E2M1 values, doubled so that they are whole; the scale is halved for it.
-inline constexpr int8_t kMxfp4Doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+constexpr float mxfp4_doubled(int index) {
+  constexpr int8_t kValues[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+  return static_cast<float>(kValues[index]);
+}
 
 // 2^(exponent - 128): below 2 the result is subnormal.
 inline float mxfp4_half_scale(uint8_t exponent) {
@@ -28,8 +31,8 @@ inline float mxfp4_half_scale(uint8_t exponent) {
 inline void decode_block(const BlockMXFP4& block, float* out) {
   const float scale = mxfp4_half_scale(block.exponent);
   for (int j = 0; j < 16; ++j) {
-    out[j] = static_cast<float>(kMxfp4Doubled[block.q[j] & 15]) * scale;
-    out[j + 16] = static_cast<float>(kMxfp4Doubled[block.q[j] >> 4]) * scale;
+    out[j] = mxfp4_doubled(block.q[j] & 15) * scale;
+    out[j + 16] = mxfp4_doubled(block.q[j] >> 4) * scale;
   }
 }
 
@@ -46,8 +49,7 @@ inline void encode_block(const float* x, BlockMXFP4* block) {
   const auto nearest = [scale](float value) {
     int best = 0;
     for (int index = 1; index < 16; ++index) {
-      if (std::fabs(static_cast<float>(kMxfp4Doubled[index]) * scale - value) <
-          std::fabs(static_cast<float>(kMxfp4Doubled[best]) * scale - value)) {
+      if (std::fabs(mxfp4_doubled(index) * scale - value) < std::fabs(mxfp4_doubled(best) * scale - value)) {
         best = index;
       }
     }

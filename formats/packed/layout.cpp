@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "formats/blocks/codec.h"
 #include "formats/blocks/half.h"
 #include "formats/blocks/q4_0.h"
 #include "formats/blocks/q8_0.h"
@@ -126,7 +127,7 @@ void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, s
     case DType::Q4_0:
       return StripQ4::pack(rows, n_rows, cols, strip);
     default:
-      broken_invariant(__FILE__, __LINE__, "pack_strip: a type that blocks/ knows");
+      std::memcpy(strip, rows, n_rows * row_bytes(type, cols));
   }
 }
 
@@ -144,7 +145,8 @@ Layout packed_layout(DType type) {
     case DType::Q4_0:
       return Layout::r16k4_q4;
     default:
-      broken_invariant(__FILE__, __LINE__, "packed_layout: a type that blocks/ knows");
+      SISKIN_CHECK(dtype_info(type).built);
+      return Layout::rows;
   }
 }
 
@@ -158,6 +160,8 @@ size_t packed_strip_bytes(DType type, size_t cols) {
       return cols / kQuantBlock * kPackedQ8Block;
     case Layout::r16k4_q4:
       return cols / kQuantBlock * kPackedQ4Block;
+    case Layout::rows:
+      return kStripRows * row_bytes(type, cols);
   }
   return 0;
 }
@@ -190,7 +194,7 @@ void unpack_row(const PackedMatrix& matrix, size_t row, std::byte* out) {
     case DType::Q4_0:
       return StripQ4::unpack(strip, r, matrix.cols, out);
     default:
-      broken_invariant(__FILE__, __LINE__, "unpack_row: a type that blocks/ knows");
+      std::memcpy(out, strip + r * row_bytes(matrix.type, matrix.cols), row_bytes(matrix.type, matrix.cols));
   }
 }
 
@@ -216,7 +220,7 @@ void decode_packed_row(const PackedMatrix& matrix, size_t row, float* out) {
     case DType::Q4_0:
       return StripQ4::decode(strip, r, matrix.cols, out);
     default:
-      broken_invariant(__FILE__, __LINE__, "decode_packed_row: a type that blocks/ knows");
+      return decode_row(matrix.type, strip + r * row_bytes(matrix.type, matrix.cols), out, matrix.cols);
   }
 }
 

@@ -1,5 +1,6 @@
 // The layouts that kernels read. A packed matrix is cut into strips of 16 rows; inside a strip the rows are interleaved along k, so
-// that one vector register holds 16 rows at the same k and no kernel needs a horizontal sum. Byte layouts: FORMATS.md "Packed".
+// that one vector register holds 16 rows at the same k and no kernel needs a horizontal sum; only Layout::rows leaves rows whole. Byte
+// layouts: FORMATS.md "Packed".
 // Plain data only: this header is included by translation units of every instruction set.
 #pragma once
 
@@ -20,6 +21,7 @@ enum class Layout : uint8_t {
              //       q (r,k) at 32 + (k/4)*64 + r*4 + k%4 of a 544-byte block
   r16k4_q4,  // Q4_0: per block of 32 k: 16 f16 scales, then 4 groups of 64 bytes; the low nibble of byte r*4 + k%4 of group g
              //       holds (r, k = 4g + k%4), the high nibble (r, k + 16); values are q + 8 in 0..15. 288-byte block
+  rows,      // every other type of blocks: 16 rows as in the file, one after another
 };
 
 // A matrix [rows, cols] as kernels see it. `tensor` and `slice` identify it to the ledger; kernels only pass them on.

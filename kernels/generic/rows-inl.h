@@ -5,6 +5,7 @@
 #include "kernels/generic/batch-inl.h"
 #include "kernels/generic/matmul_float-inl.h"
 #include "kernels/generic/matmul_int8-inl.h"
+#include "kernels/generic/matmul_rows-inl.h"
 
 namespace {
 
@@ -81,7 +82,7 @@ void get_row(const GetRowArgs& args) noexcept {
     case DType::Q4_0:
       return get_row_q4<V>(args, strip, lane);
     default:
-      return;  // no other type is ever packed
+      return decode_blocks_of(args.w.type, strip + lane * (args.w.strip_bytes / kStripRows), args.w.cols, args.out);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/generic/elementwise-inl.h"
 #include "kernels/generic/matmul_float-inl.h"
 #include "kernels/generic/matmul_int8-inl.h"
+#include "kernels/generic/matmul_rows-inl.h"
 #include "kernels/generic/order-inl.h"
 #include "kernels/generic/rows-inl.h"
 
@@ -19,11 +20,13 @@ constexpr siskin::KernelTable table_of() {
       .matvec_bf16 = matvec_float<Strip, WeightsBf16>,
       .matvec_q8_0 = matvec_int8<Strip, WeightsQ8>,
       .matvec_q4_0 = matvec_int8<Strip, WeightsQ4>,
+      .matvec_rows = matmul_rows<Arch>,
       .matmul_f32 = matmul_float<Strip, WeightsF32>,
       .matmul_f16 = matmul_float<Strip, WeightsF16>,
       .matmul_bf16 = matmul_float<Strip, WeightsBf16>,
       .matmul_q8_0 = matmul_int8<Strip, WeightsQ8>,
       .matmul_q4_0 = matmul_int8<Strip, WeightsQ4>,
+      .matmul_rows = matmul_rows<Arch>,
       .get_row = get_row<Strip>,
       .quantize_q8 = quantize_q8<Arch>,
       .rms_norm = rms_norm<Arch>,

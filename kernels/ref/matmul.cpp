@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "formats/blocks/codec.h"
 #include "formats/blocks/half.h"
 #include "kernels/ref/bodies.h"
 
@@ -87,6 +88,31 @@ void matmul_bf16(const MatmulArgs& args) noexcept {
     std::memcpy(pairs, strip + k / 2 * sizeof(pairs), sizeof(pairs));
     for (size_t r = 0; r < kStripRows; ++r) w[r] = f32_from_bf16(pairs[r][k % 2]);
   });
+}
+
+// Rows as in the file: a piece of one is decoded, then multiplied with a tile of activation rows.
+void matmul_rows(const MatmulArgs& args) noexcept {
+  constexpr size_t kPiece = 256;  // a whole number of blocks of every type
+  for (size_t s = args.strip_begin; s < args.strip_end; ++s) {
+    const size_t rows = std::min(kStripRows, args.w.rows - s * kStripRows);
+    for (size_t i0 = 0; i0 < args.m; i0 += kTile) {
+      const size_t tile = std::min(kTile, args.m - i0);
+      float sums[kTile][kStripRows] = {};
+      for (size_t r = 0; r < rows; ++r) {
+        const std::byte* row = args.w.data + s * args.w.strip_bytes + r * (args.w.strip_bytes / kStripRows);
+        for (size_t begin = 0; begin < args.w.cols; begin += kPiece) {
+          float w[kPiece];
+          const size_t n = std::min(kPiece, args.w.cols - begin);
+          decode_row(args.w.type, row + row_bytes(args.w.type, begin), w, n);
+          for (size_t i = 0; i < tile; ++i) {
+            const float* x = args.x + source_row(args, i0 + i) * args.x_stride + begin;
+            for (size_t k = 0; k < n; ++k) sums[i][r] += w[k] * x[k];
+          }
+        }
+      }
+      for (size_t i = 0; i < tile; ++i) store(args, s, i0 + i, sums[i]);
+    }
+  }
 }
 
 void matmul_q8_0(const MatmulArgs& args) noexcept {

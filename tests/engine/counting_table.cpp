@@ -85,11 +85,13 @@ const Isa& counting_isa(const Isa& underlying) {
   table.matvec_bf16 = count_matmul<&KernelTable::matvec_bf16>;
   table.matvec_q8_0 = count_matmul<&KernelTable::matvec_q8_0>;
   table.matvec_q4_0 = count_matmul<&KernelTable::matvec_q4_0>;
+  table.matvec_rows = count_matmul<&KernelTable::matvec_rows>;
   table.matmul_f32 = count_matmul<&KernelTable::matmul_f32>;
   table.matmul_f16 = count_matmul<&KernelTable::matmul_f16>;
   table.matmul_bf16 = count_matmul<&KernelTable::matmul_bf16>;
   table.matmul_q8_0 = count_matmul<&KernelTable::matmul_q8_0>;
   table.matmul_q4_0 = count_matmul<&KernelTable::matmul_q4_0>;
+  table.matmul_rows = count_matmul<&KernelTable::matmul_rows>;
   table.get_row = count_row;
   table.rms_norm = count_norm;
   table.kv_store = count_store;

@@ -123,6 +123,35 @@ TEST_CASE("the likelier of two endings is predicted", "[eval]") {
   CHECK(score_choices(model, wrong, windows(64, 0)).error().code == ErrorCode::invalid_argument);
 }
 
+TEST_CASE("a model in any block type stays as close to itself as its bits allow", "[eval]") {
+  // About twice the distance of dense-m on these eight windows; a wrong scale or order of weights gives a perplexity in the
+  // thousands.
+  const auto [type, distance] = GENERATE(table<const char*, double>({{"q6_k", 0.003},
+                                                                     {"q5_k", 0.01},
+                                                                     {"q5_1", 0.01},
+                                                                     {"q5_0", 0.015},
+                                                                     {"q4_k", 0.04},
+                                                                     {"q4_1", 0.04},
+                                                                     {"iq4_nl", 0.06},
+                                                                     {"iq4_xs", 0.06},
+                                                                     {"mxfp4", 0.07},
+                                                                     {"q3_k", 0.14},
+                                                                     {"q2_k", 0.5}}));
+  const auto path = data("models/zoo/dense-m-f16.gguf");
+  SISKIN_SKIP_WITHOUT(path);
+  CAPTURE(type);
+  const TempFolder folder;
+  QuantizeOptions to;
+  to.type = type;
+  const auto report = quantize_model(path, folder / "out.gguf", to);
+  REQUIRE(report);
+  CHECK(report->fallbacks.empty());
+  CHECK(report->types.at(type) == 29);
+  const auto result = evaluate_perplexity(load(folder / "out.gguf"), test_text(), windows(256, 8));
+  REQUIRE(result);
+  CHECK(result->perplexity == Approx(38.4082).epsilon(distance));
+}
+
 TEST_CASE("a model does not diverge from itself, and a quantised one a little", "[eval]") {
   const auto path = data("models/zoo/dense-m-f16.gguf");
   SISKIN_SKIP_WITHOUT(path);

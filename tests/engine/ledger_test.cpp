@@ -21,8 +21,10 @@ using tools_test::TempFolder;
 // A tiny model of odd sizes: rows that fill no strip, experts that outnumber tokens, a head of its own.
 std::filesystem::path write_model(const TempFolder& folder, const std::string& type, size_t n_experts, bool tied) {
   const std::filesystem::path shape = folder / "tiny.txt";
-  std::ofstream(shape) << "name = tiny\narchitecture = llama\nn_layers = 3\nd_model = 64\nn_heads = 4\nn_kv_heads = 2\nhead_dim = 16\n"
-                       << "d_ff = 96\nn_experts = " << n_experts << "\ntop_k = " << (n_experts > 0 ? 3 : 0)
+  // Blocks of 256 need rows of 256; then ffn_down, of 96, takes another type and the model is a mixture.
+  const size_t width = type.ends_with("_k") || type == "iq4_xs" ? 256 : 64;
+  std::ofstream(shape) << "name = tiny\narchitecture = llama\nn_layers = 3\nd_model = " << width
+                       << "\nn_heads = 4\nn_kv_heads = 2\nhead_dim = " << width / 4 << "\nd_ff = 96\nn_experts = " << n_experts << "\ntop_k = " << (n_experts > 0 ? 3 : 0)
                        << "\nn_vocab = 301\nctx = 256\nrope_theta = 10000\ntied = " << (tied ? 1 : 0) << "\n";
   const std::filesystem::path file = folder / "tiny.gguf";
   SynthOptions options;
@@ -85,7 +87,8 @@ TEST_CASE("shares add up exactly, the largest remainders first", "[ledger]") {
 
 TEST_CASE("a request's ledger equals what the kernels read", "[ledger]") {
   const auto [type, n_experts, tied] = GENERATE(table<std::string, size_t, bool>(
-      {{"f16", 0, true}, {"f16", 0, false}, {"q8_0", 0, true}, {"q4_0", 7, false}, {"bf16", 7, true}, {"f32", 7, false}}));
+      {{"f16", 0, true}, {"f16", 0, false}, {"q8_0", 0, true}, {"q4_0", 7, false}, {"bf16", 7, true}, {"f32", 7, false},
+       {"q5_1", 0, true}, {"mxfp4", 7, false}, {"q4_k", 0, true}, {"q6_k", 7, false}, {"iq4_xs", 0, false}}));
   CAPTURE(type, n_experts, tied);
   const TempFolder folder;
   const auto model = load_counting(write_model(folder, type, n_experts, tied));

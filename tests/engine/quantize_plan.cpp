@@ -26,6 +26,32 @@ TEST_CASE("a row that no block divides falls back, and says so", "[quantize]") {
   CHECK(plan_tensor("blk.0.ffn_down.weight", {64, 160}, DType::Q4_0).fallback.empty());
 }
 
+TEST_CASE("rows that blocks of 256 do not divide take llama.cpp's blocks of 32", "[quantize]") {
+  const std::pair<DType, DType> falls[] = {{DType::Q6_K, DType::Q8_0}, {DType::Q5_K, DType::Q5_1},
+                                           {DType::Q4_K, DType::Q5_0}, {DType::Q3_K, DType::Q4_0},
+                                           {DType::Q2_K, DType::Q4_0}, {DType::IQ4_XS, DType::IQ4_NL}};
+  for (const auto& [asked, taken] : falls) {
+    INFO(dtype_name(asked));
+    CHECK(plan_tensor("blk.0.ffn_up.weight", {64, 512}, asked).type == asked);
+    CHECK(plan_tensor("blk.0.ffn_up.weight", {64, 288}, asked).type == taken);
+    CHECK(plan_tensor("blk.0.ffn_up.weight", {64, 172}, asked).type == DType::F16);
+  }
+  CHECK(plan_tensor("blk.0.ffn_up.weight", {64, 288}, DType::Q4_K).fallback ==
+        "blk.0.ffn_up.weight: 288 columns, q4_k needs a multiple of 256: q5_0");
+}
+
+TEST_CASE("every type that has kernels can be written", "[quantize]") {
+  for (uint32_t id = 0; id < 64; ++id) {
+    const DTypeInfo* info = find_dtype(id);
+    if (info == nullptr || !info->built) continue;
+    INFO(info->name);
+    const auto type = writable_type(info->name);
+    REQUIRE(type);
+    CHECK(*type == info->type);
+    CHECK(gguf_file_type(*type) <= 41);
+  }
+}
+
 TEST_CASE("runs cover the rows exactly and stay small", "[quantize]") {
   for (const size_t rows : {1u, 7u, 4096u, 32000u, 128256u, 151936u, 32003u}) {
     for (const size_t row_bytes : {34u, 4352u, 16384u}) {
@@ -54,5 +80,5 @@ TEST_CASE("an unknown type is refused with the known ones", "[quantize]") {
   REQUIRE(!type);
   CHECK(type.error().code == ErrorCode::invalid_argument);
   CHECK(type.error().message.find("q8_0") != std::string::npos);
-  CHECK(!writable_type("q4_k"));  // known to GGUF, not built
+  CHECK(!writable_type("iq2_xxs"));  // known to GGUF, not built
 }

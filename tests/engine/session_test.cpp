@@ -69,7 +69,7 @@ std::vector<float> logits_of(Session& session, const std::vector<TokenId>& token
 }  // namespace
 
 TEST_CASE("logits are bit-identical for any number of threads", "[session]") {
-  for (const char* type : {"f32", "f16", "bf16", "q8_0", "q4_0"}) {
+  for (const char* type : {"f32", "f16", "bf16", "q8_0", "q4_0", "q5_1", "mxfp4"}) {
     for (const size_t n_experts : {size_t{0}, size_t{5}}) {
       const TempFolder folder;
       const auto path = write_model(folder, type, n_experts);
@@ -91,7 +91,7 @@ TEST_CASE("logits are bit-identical for any number of threads", "[session]") {
 TEST_CASE("instruction sets agree on a whole model", "[session]") {
   // Integer dots are exact and the float sums of int8 types follow one order; what differs is the order of f32 sums (k up to 160,
   // c*k*eps ~ 4e-5 of a sum's magnitude) and KV values that round to the other F16 neighbour (2^-11): well under 1 % in all.
-  for (const char* type : {"f32", "f16", "bf16", "q8_0", "q4_0"}) {
+  for (const char* type : {"f32", "f16", "bf16", "q8_0", "q4_0", "q5_1", "mxfp4"}) {
     const TempFolder folder;
     const auto path = write_model(folder, type, 0);
     const auto tokens = some_tokens(60);

@@ -26,6 +26,15 @@ std::map<std::string, size_t>& counts() {
 
 }  // namespace
 
+std::vector<DType> built_types() {
+  std::vector<DType> types;
+#define SISKIN_DTYPE(name, id, text, elems, bytes, built) \
+  if (built) types.push_back(DType::name);
+#include "formats/dtype_list.inc"
+#undef SISKIN_DTYPE
+  return types;
+}
+
 uint64_t Rng::next() {
   uint64_t z = state_ += 0x9e3779b97f4a7c15u;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "kernels/select.h"
 
@@ -15,6 +16,9 @@ struct Kernel {
   const char* name;
   const Isa* isa;
 };
+
+// The types that kernels read.
+std::vector<DType> built_types();
 
 // splitmix64: small, and the same numbers on every platform, unlike the standard distributions.
 class Rng {

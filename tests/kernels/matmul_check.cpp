@@ -1,5 +1,6 @@
 // matvec and matmul: packed weights of every type against f64, integer types also bit for bit against `ref`, and the promise
 // that splitting the rows or the batch anywhere gives the same bits.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -15,13 +16,27 @@
 namespace siskin::test {
 namespace {
 
-constexpr size_t kMatrices = 150;  // per kernel
+constexpr size_t kMatrices = 150;  // per kernel, shared by its types
 constexpr size_t kCasesPerMatrix = 10;
 
-DType type_of(std::string_view kernel) {
-  const DTypeInfo* info = find_dtype(kernel.substr(kernel.find('_') + 1).data());
+std::vector<DType> types_of(std::string_view kernel) {
+  const std::string_view weights = kernel.substr(kernel.find('_') + 1);
+  if (weights == "rows") {
+    std::vector<DType> types = built_types();
+    std::erase_if(types, [](DType type) { return packed_layout(type) != Layout::rows; });
+    return types;
+  }
+  const DTypeInfo* info = find_dtype(weights.data());
   SISKIN_CHECK(info != nullptr);
-  return info->type;
+  return {info->type};
+}
+
+// Mostly few columns; `large` ones are enough for unrolled loops to turn many times, and for rows of whole blocks to be cut.
+size_t random_cols(DType type, bool large, Rng& rng) {
+  const size_t unit = dtype_info(type).block_elems;
+  if (unit == 1) return rng.between(1, large ? 700 : 80);
+  const size_t most = packed_layout(type) == Layout::rows ? (large ? 1536 : 256) : (large ? 768 : 160);
+  return unit * rng.between(1, most / unit);
 }
 
 struct Buffers {
@@ -183,24 +198,24 @@ std::vector<float> run_split(const Case& here, MatmulFn fn, const Weights& w, co
 
 }  // namespace
 
-void check(const Kernel& kernel, MatmulFn fn) {
-  const DType type = type_of(kernel.name);
+namespace {
+
+void check_type(const Kernel& kernel, MatmulFn fn, DType type, size_t matrices) {
   const bool batch = std::string_view(kernel.name).starts_with("matmul");
   const MatmulFn ref = batch ? matmul_of(kTableRef, type) : matvec_of(kTableRef, type);
   Rng rng(20250101);
   Buffers buffers;
-  for (size_t matrix = 0; matrix < kMatrices; ++matrix) {
+  for (size_t matrix = 0; matrix < matrices; ++matrix) {
     // Mostly small and odd; every tenth long enough that vector loops run their unrolled bodies many times.
     const bool large = matrix % 10 == 9;
     const size_t rows = rng.between(1, large ? 200 : 70);
-    const size_t unit = dtype_info(type).block_elems;
-    const size_t cols = unit == 1 ? rng.between(1, large ? 700 : 80) : unit * rng.between(1, large ? 24 : 5);
+    const size_t cols = random_cols(type, large, rng);
     const Weights w = make_weights(type, rows, cols, rng, buffers);
     for (size_t n = 0; n < kCasesPerMatrix; ++n) {
       const size_t m = batch ? rng.between(1, n == 0 ? 40 : 14) : 1;
       Inputs in = make_inputs(w, m, rng, buffers);
-      const Case here(kernel, "rows %zu, cols %zu, m %zu%s, x stride %zu", rows, cols, m, in.gathered ? " gathered" : "",
-                      in.stride);
+      const Case here(kernel, "%s, rows %zu, cols %zu, m %zu%s, x stride %zu", dtype_name(type), rows, cols, m,
+                      in.gathered ? " gathered" : "", in.stride);
       std::vector<float> y(m * rows, kUntouched);
       run_range(here, fn, w, in, 0, w.packed.strips(), rng.below(4), buffers, y);
       for (size_t i = 0; i < m; ++i) {
@@ -215,6 +230,13 @@ void check(const Kernel& kernel, MatmulFn fn) {
       here.same_bytes("the result in pieces", split.data(), y.data(), y.size() * sizeof(float));
     }
   }
+}
+
+}  // namespace
+
+void check(const Kernel& kernel, MatmulFn fn) {
+  const std::vector<DType> types = types_of(kernel.name);
+  for (const DType type : types) check_type(kernel, fn, type, std::max<size_t>(20, kMatrices / types.size()));
 }
 
 }  // namespace siskin::test

@@ -14,7 +14,8 @@
 namespace siskin {
 
 struct QuantizeOptions {
-  std::string type;      // "f32", "f16", "bf16", "q8_0", "q4_0"
+  // "f32", "f16", "bf16", "q8_0", "q6_k", "q5_k", "q5_1", "q5_0", "q4_k", "q4_1", "q4_0", "iq4_nl", "iq4_xs", "q3_k", "q2_k", "mxfp4"
+  std::string type;
   unsigned threads = 0;
   std::function<bool(uint64_t done, uint64_t total)> on_progress;  // bytes; false cancels
 };
@@ -28,7 +29,7 @@ struct QuantizeReport {
 };
 
 // Reads a GGUF file or a Hugging Face folder, writes GGUF. Matrices get the type, except that norms, biases and routers stay F32
-// and rows that the block does not divide take the next type (q4_0 -> q8_0 -> f16). The output is old, new or absent, never half.
+// and rows that the block does not divide take a type of smaller blocks (q4_k -> q5_0 -> f16). The output is old, new or absent, never half.
 SISKIN_API Result<QuantizeReport> quantize_model(const std::filesystem::path& in, const std::filesystem::path& out,
                                                  const QuantizeOptions& options);
 
