@@ -12,12 +12,13 @@ void ActivationRows::resize(size_t n, size_t row_width, bool with_int8) {
   q.resize(n * width);
   scale.resize(n * width / kQuantBlock);
   sum.resize(n * width / kQuantBlock);
+  half.resize(n * width / kQuantBlock);
 }
 
 void ActivationRows::quantize(const KernelTable& kernels, size_t i, size_t first, size_t n) {
   if (!quantized) return;
   const size_t at = i * width + first, block = at / kQuantBlock;
-  kernels.quantize_q8(values.data() + at, n, q.data() + at, scale.data() + block, sum.data() + block);
+  kernels.quantize_q8(values.data() + at, n, q.data() + at, scale.data() + block, sum.data() + block, half.data() + block);
 }
 
 // angle(p, j) = p / linear_factor * base^(-2j/n_rot) / divisor_j.   Source: RoFormer (arXiv 2104.09864), eq. 15.

@@ -45,14 +45,14 @@ struct ActivationRows {
   std::vector<float> values;  // [n, width]
   std::vector<int8_t> q;
   std::vector<float> scale;
-  std::vector<int32_t> sum;
+  std::vector<int32_t> sum, half;
   size_t width = 0;
   bool quantized = false;
 
   void resize(size_t n, size_t row_width, bool with_int8);
   float* row(size_t i) { return values.data() + i * width; }
   const float* row(size_t i) const { return values.data() + i * width; }
-  QuantRows quant() const { return {q.data(), scale.data(), sum.data()}; }
+  QuantRows quant() const { return {q.data(), scale.data(), sum.data(), half.data()}; }
   // Makes the int8 form of columns [first, first + n) of row i, if the rows have one. REQUIRES: whole blocks.
   void quantize(const KernelTable& kernels, size_t i, size_t first, size_t n);
 };

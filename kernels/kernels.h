@@ -13,19 +13,23 @@
 
 namespace siskin {
 
-// Activations in int8: row i holds q[i*cols ..], and per block b of 32: scale[i*cols/32 + b] and sum[...] = sum of its q.
+// Activations in int8: row i holds q[i*cols ..], and per block b of 32: scale[i*cols/32 + b], sum[...] = sum of its q, and
+// half[...] = sum of the first 16 of them.
 struct QuantRows {
   const int8_t* q = nullptr;
   const float* scale = nullptr;
   const int32_t* sum = nullptr;
+  const int32_t* half = nullptr;
 };
 
 // y[i, r] = sum_k W[r, k] * X[g(i), k]   for i in [0, m), r in rows of strips [strip_begin, strip_end), r < w.rows
 //   g(i) = gather ? gather[i] : i
 // F32, F16, BF16 weights read `x` (f32, row i at x + i*x_stride), widen each weight to f32, and sum in f32 over k in any fixed order.
 // Types of Layout::rows do the same, each weight decoded to f32 as blocks/ does (matvec_rows, matmul_rows).
-// Q8_0, Q4_0 read `xq`: y = sum_b fma(dw[r,b] * dx[b], float(sum_{k in b} qw*qx), .) over blocks b in ascending order,
-//   the inner sum exact in int32; so these are bit-identical on every instruction set.
+// Q8_0, Q4_0 read `xq`. A weight is scale * q - min, q a whole number; a scale (and a min, if the type has any) belongs to a group
+//   of 32 columns of a row, or to half of one. y starts at 0 and takes, group by group and half by half in ascending order,
+//   y = fma(scale * dx, float(sum q * qx), y), then, if there are mins, y = fma(-min, dx * float(sum qx), y); products of two
+//   floats are rounded to f32, inner sums are exact in int32: these are bit-identical on every instruction set.
 // y[i, r] lies at y + i*y_stride + (r - strip_begin*16): outputs start at the range's first row. Rows past w.rows are not written.
 struct MatmulArgs {
   PackedMatrix w;
@@ -47,9 +51,10 @@ inline Activation activation_of(DType type) {
   return type == DType::Q8_0 || type == DType::Q4_0 ? Activation::int8 : Activation::f32;
 }
 
-// Per block b of 32: scale = max|x| / 127, q = round_half_even(x / scale) (as x * (127 / max|x|)), sum = sum q; all zero for a zero block.
+// Per block b of 32: scale = max|x| / 127, q = round_half_even(x / scale) (as x * (127 / max|x|)), sum = sum q,
+// half = sum of its first 16 q; all zero for a zero block.
 // REQUIRES: n % 32 == 0.
-using QuantizeFn = void (*)(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum) noexcept;
+using QuantizeFn = void (*)(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum, int32_t* half) noexcept;
 
 // y[j] = x[j] * w[j] / sqrt(mean_j(x[j]^2) + eps).  y may be x.
 struct RmsNormArgs {

@@ -56,16 +56,17 @@ void add_cases(const Kernel& kernel, QuantizeFn fn, QuantizeFn ref) {
       std::vector<int8_t> q = std::vector<int8_t>(kModel);
       std::vector<float> scale = std::vector<float>(kModel / kQuantBlock);
       std::vector<int32_t> sum = std::vector<int32_t>(kModel / kQuantBlock);
+      std::vector<int32_t> half = std::vector<int32_t>(kModel / kQuantBlock);
       bool operator==(const Quantised&) const = default;
     };
     const auto x = std::make_shared<std::vector<float>>(values(kModel, 1));
     const auto got = std::make_shared<Quantised>();
     Work work;
-    work.bytes = kModel * 5 + kModel / kQuantBlock * 8;
-    work.run = [=] { fn(x->data(), kModel, got->q.data(), got->scale.data(), got->sum.data()); };
+    work.bytes = kModel * 5 + kModel / kQuantBlock * 12;
+    work.run = [=] { fn(x->data(), kModel, got->q.data(), got->scale.data(), got->sum.data(), got->half.data()); };
     work.right = [=] {
       Quantised want;
-      ref(x->data(), kModel, want.q.data(), want.scale.data(), want.sum.data());
+      ref(x->data(), kModel, want.q.data(), want.scale.data(), want.sum.data(), want.half.data());
       return *got == want;
     };
     return work;

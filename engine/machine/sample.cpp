@@ -57,7 +57,8 @@ SampleRows sample_rows(const KernelTable& table, size_t count, size_t cols, uint
   rows.q.resize(count * cols);
   rows.scale.resize(count * cols / kQuantBlock);
   rows.sum.resize(count * cols / kQuantBlock);
-  table.quantize_q8(rows.x.data(), rows.x.size(), rows.q.data(), rows.scale.data(), rows.sum.data());
+  rows.half.resize(count * cols / kQuantBlock);
+  table.quantize_q8(rows.x.data(), rows.x.size(), rows.q.data(), rows.scale.data(), rows.sum.data(), rows.half.data());
   return rows;
 }
 

@@ -26,8 +26,8 @@ struct SampleRows {
   std::vector<float> x;
   std::vector<int8_t> q;  // of the same rows, where cols is a multiple of 32
   std::vector<float> scale;
-  std::vector<int32_t> sum;
-  QuantRows quantised() const { return {q.data(), scale.data(), sum.data()}; }
+  std::vector<int32_t> sum, half;
+  QuantRows quantised() const { return {q.data(), scale.data(), sum.data(), half.data()}; }
 };
 SampleRows sample_rows(const KernelTable& table, size_t count, size_t cols, uint64_t seed);
 

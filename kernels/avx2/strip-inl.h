@@ -34,6 +34,7 @@ struct StripAvx2 {
   static F mul(F a, X b) { return {_mm256_mul_ps(a.low, b), _mm256_mul_ps(a.high, b)}; }
   static F fma(F a, X b, F c) { return {_mm256_fmadd_ps(a.low, b, c.low), _mm256_fmadd_ps(a.high, b, c.high)}; }
   static F fma(F a, F b, F c) { return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)}; }
+  static F fnma(F a, X b, F c) { return {_mm256_fnmadd_ps(a.low, b, c.low), _mm256_fnmadd_ps(a.high, b, c.high)}; }
   static F to_float(I a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
   static F load_f16(const std::byte* p) {
     return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
@@ -77,63 +78,86 @@ struct StripAvx2 {
     }
   }
 
-  // vpmaddubsw multiplies unsigned by signed bytes and adds two products in 16 bits, saturating. Q8_0: |w| times the activation
-  // with w's sign, at most 2 * 128 * 127 = 32512, widened at once. Q4_0: the nibble 0..15 times the activation, 16 products of
-  // a block at most 16 * 15 * 127 = 30480, widened at the block's end, less 8 times the activations' own sum.
+  static I load_codes(const std::byte* p) { return {load_bytes(p), load_bytes(p + 32)}; }
+  static I and_bytes(I a, uint8_t byte) {
+    const __m256i mask = _mm256_set1_epi8(static_cast<char>(byte));
+    return {_mm256_and_si256(a.low, mask), _mm256_and_si256(a.high, mask)};
+  }
+  static I bit_or(I a, I b) { return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)}; }
+  static I shift_left(I a, size_t n) {
+    const auto shift = [n](__m256i v) {
+      return reinterpret_cast<__m256i>(reinterpret_cast<__v8su>(v) << static_cast<uint32_t>(n));
+    };
+    return {shift(a.low), shift(a.high)};
+  }
+  static I shift_right(I a, size_t n) {
+    const auto shift = [n](__m256i v) {
+      return reinterpret_cast<__m256i>(reinterpret_cast<__v8su>(v) >> static_cast<uint32_t>(n));
+    };
+    return {shift(a.low), shift(a.high)};
+  }
+
+  // vpmaddubsw multiplies unsigned by signed bytes and adds two products in 16 bits, saturating. Codes below 64: as many steps
+  // of 2 products as 16 bits hold are added before they are widened (4 if the codes are below 32), less kOffset times the
+  // activations' own sum. Codes around 128: |code - 128| times the activation with its sign, at most 2 * 128 * 127 = 32512,
+  // widened at once.
+  template <class W>
+  static constexpr bool kSigned = W::kOffset == 128;
+  template <class W>
+  static constexpr size_t kStepsAtOnce = kSigned<W>          ? 1
+                                         : W::kMostCode < 32 ? 4
+                                                             : 2;
+
   template <class W, class Rows, size_t kRows>
-  [[gnu::always_inline]] static inline void dot(W type, const std::byte* block, const Rows& x, size_t b, I (&dots)[kRows]) {
+  [[gnu::always_inline]] static inline void dot(const std::byte* block, size_t group, const Rows& x, size_t b,
+                                                I (&dots)[W::kScales][kRows]) {
+    static_assert(kSigned<W> || kStepsAtOnce<W> * 2 * W::kMostCode * 127 < 32768);
     SISKIN_UNROLL
-    for (size_t r = 0; r < kRows; ++r) {
-      dots[r] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    for (size_t half = 0; half < W::kScales; ++half) {
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) {
+        const int32_t start = kSigned<W> ? 0 : -W::kOffset * sum_under_scale<W>(x, r, b, half);
+        dots[half][r] = {_mm256_set1_epi32(start), _mm256_set1_epi32(start)};
+      }
     }
-    SISKIN_NO_UNROLL  // GCC would sum the unrolled terms as a tree and spill every one of them
-        for (size_t step = 0; step < 4; ++step) {
-      add_group(type, block, x, b, step, 0, dots);
-      add_group(type, block, x, b, step, 1, dots);
-    }
-    SISKIN_UNROLL
-    for (size_t r = 0; r < kRows; ++r) {
-      const int32_t sum = x.sum(r, b);
-      dots[r] = {block_sum(type, dots[r].low, sum), block_sum(type, dots[r].high, sum)};
-    }
+    add_part<W>(block, group, x, b, 0, dots[0]);
+    add_part<W>(block, group, x, b, 1, dots[W::kScales - 1]);
   }
 
-  // The two groups of 4 columns of a step: neighbours in Q8_0, the low and the high nibbles of the same bytes in Q4_0.
+  // 16 columns. The loops stay loops: GCC would sum the unrolled terms as a tree and spill every one of them.
   template <class W, class Rows, size_t kRows>
-  [[gnu::always_inline]] static inline void add_group(W type, const std::byte* block, const Rows& x, size_t b, size_t step,
-                                                      size_t part, I (&dots)[kRows]) {
-    const __m256i low = weights(type, block, step, part);
-    const __m256i high = weights(type, block + 32, step, part);
-    SISKIN_UNROLL
-    for (size_t r = 0; r < kRows; ++r) {
-      const __m256i values = broadcast4(x.q(r, b) + first_column(type, step, part));
-      dots[r].low = add_products(type, low, values, dots[r].low);
-      dots[r].high = add_products(type, high, values, dots[r].high);
+  [[gnu::always_inline]] static inline void add_part(const std::byte* block, size_t group, const Rows& x, size_t b, size_t part,
+                                                     I (&dots)[kRows]) {
+    SISKIN_NO_UNROLL
+    for (size_t begin = 0; begin < 4; begin += kStepsAtOnce<W>) {
+      I sums[kRows];
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) sums[r] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+      SISKIN_NO_UNROLL
+      for (size_t step = begin; step < begin + kStepsAtOnce<W>; ++step) {
+        I w = W::template code<StripAvx2>(block, group, step, part);
+        if constexpr (kSigned<W>) w = {without_128(w.low), without_128(w.high)};
+        SISKIN_UNROLL
+        for (size_t r = 0; r < kRows; ++r) {
+          const __m256i values = broadcast4(x.q(r, b) + part * 16 + step * 4);
+          sums[r].low = add_products<W>(w.low, values, sums[r].low);
+          sums[r].high = add_products<W>(w.high, values, sums[r].high);
+        }
+      }
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) {
+        dots[r].low = _mm256_add_epi32(dots[r].low, pair_sums(sums[r].low));
+        dots[r].high = _mm256_add_epi32(dots[r].high, pair_sums(sums[r].high));
+      }
     }
   }
 
-  static size_t first_column(WeightsQ8, size_t step, size_t part) { return step * 8 + part * 4; }
-  static size_t first_column(WeightsQ4, size_t step, size_t part) { return step * 4 + part * 16; }
-
-  static __m256i weights(WeightsQ8, const std::byte* half, size_t step, size_t part) {
-    return _mm256_xor_si256(load_bytes(half + step * 128 + part * 64), _mm256_set1_epi8(-128));
-  }
-  static __m256i weights(WeightsQ4, const std::byte* half, size_t step, size_t part) {
-    const __m256i nibbles = load_bytes(half + step * 64);
-    return _mm256_and_si256(part == 0 ? nibbles : _mm256_srli_epi32(nibbles, 4), _mm256_set1_epi8(0x0f));
-  }
-
+  static __m256i without_128(__m256i codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
   static __m256i pair_sums(__m256i products) { return _mm256_madd_epi16(products, _mm256_set1_epi16(1)); }
-
-  static __m256i add_products(WeightsQ8, __m256i w, __m256i x, __m256i dots) {
-    return _mm256_add_epi32(dots, pair_sums(_mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w))));
-  }
-  static __m256i add_products(WeightsQ4, __m256i w, __m256i x, __m256i dots) {
-    return _mm256_add_epi16(dots, _mm256_maddubs_epi16(w, x));
-  }
-  static __m256i block_sum(WeightsQ8, __m256i dots, int32_t) { return dots; }
-  static __m256i block_sum(WeightsQ4, __m256i dots, int32_t sum) {
-    return _mm256_sub_epi32(pair_sums(dots), _mm256_set1_epi32(8 * sum));
+  template <class W>
+  static __m256i add_products(__m256i w, __m256i x, __m256i sums) {
+    if constexpr (kSigned<W>) return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+    return _mm256_add_epi16(sums, _mm256_maddubs_epi16(w, x));
   }
 
   static __m256i broadcast4(const int8_t* x) {

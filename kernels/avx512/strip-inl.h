@@ -2,8 +2,10 @@
 //
 // Every instruction set has a type of this shape for the bodies in generic/matmul_*-inl.h: F holds 16 floats, I 16 int32, X one
 // activation for all 16 rows; `load` widens column j of the W::kStep columns that lie in 64 bytes of a strip; `dot` gives the
-// exact products of one weight block with kRows activation blocks; `load_rows` and
-// `store` move the first n of 16 rows; `to_f16` rounds 16 floats to nearest even.
+// exact products of one group of weights with kRows activation blocks, per scale; `load_rows` and `store` move the first n of
+// 16 rows; `to_f16` rounds 16 floats to nearest even; `fnma` is c - a * b, rounded once.
+// For the policies of generic/weights_int8-inl.h I is also 16 rows x 4 bytes: `load_codes` reads 64 bytes, `and_bytes` masks
+// each of them, shifts move bits across bytes too, so that a mask follows them.
 #pragma once
 
 #include <immintrin.h>
@@ -32,6 +34,7 @@ struct StripAvx512 {
   static X broadcast(const float* x) { return _mm512_set1_ps(*x); }
   static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static F fnma(F a, F b, F c) { return _mm512_fnmadd_ps(a, b, c); }
   static F to_float(I a) { return _mm512_cvtepi32_ps(a); }
   static F load_f16(const std::byte* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
 
@@ -50,33 +53,29 @@ struct StripAvx512 {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(halves), _mm512_cvtps_ph(_mm512_loadu_ps(x), _MM_FROUND_TO_NEAREST_INT));
   }
 
-  // vpdpbusd multiplies unsigned weights (q + offset) by signed activations; offset * sum(activations) comes off again.
-  static void weights(WeightsQ8, const std::byte* p, I (&w)[8]) {
-    SISKIN_UNROLL
-    for (size_t j = 0; j < 8; ++j) w[j] = _mm512_loadu_si512(p + j * 64);
-  }
-  static void weights(WeightsQ4, const std::byte* p, I (&w)[8]) {
-    const I low = _mm512_set1_epi8(0x0f);
-    SISKIN_UNROLL
-    for (size_t j = 0; j < 4; ++j) {
-      const I nibbles = _mm512_loadu_si512(p + j * 64);
-      w[j] = _mm512_and_si512(nibbles, low);
-      w[j + 4] = _mm512_and_si512(_mm512_srli_epi32(nibbles, 4), low);
-    }
-  }
-  static I offset_times(WeightsQ8, I sum) { return _mm512_slli_epi32(sum, 7); }
-  static I offset_times(WeightsQ4, I sum) { return _mm512_slli_epi32(sum, 3); }
+  static I load_codes(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static I and_bytes(I a, uint8_t mask) { return _mm512_and_si512(a, _mm512_set1_epi8(static_cast<char>(mask))); }
+  static I bit_or(I a, I b) { return _mm512_or_si512(a, b); }
+  static I shift_left(I a, size_t n) { return reinterpret_cast<I>(reinterpret_cast<__v16su>(a) << static_cast<uint32_t>(n)); }
+  static I shift_right(I a, size_t n) { return reinterpret_cast<I>(reinterpret_cast<__v16su>(a) >> static_cast<uint32_t>(n)); }
 
+  // vpdpbusd multiplies unsigned codes by signed activations; kOffset * sum(activations) comes off at the start.
   template <class W, class Rows, size_t kRows>
-  [[gnu::always_inline]] static inline void dot(W type, const std::byte* block, const Rows& x, size_t b, I (&dots)[kRows]) {
+  [[gnu::always_inline]] static inline void dot(const std::byte* block, size_t group, const Rows& x, size_t b,
+                                                I (&dots)[W::kScales][kRows]) {
     I w[8];
-    weights(type, block, w);
+    W::template codes<StripAvx512>(block, group, w);
     SISKIN_UNROLL
     for (size_t r = 0; r < kRows; ++r) {
-      I sum = _mm512_setzero_si512();
       SISKIN_UNROLL
-      for (size_t j = 0; j < 8; ++j) sum = _mm512_dpbusd_epi32(sum, w[j], broadcast4(x.q(r, b) + j * 4));
-      dots[r] = _mm512_sub_epi32(sum, offset_times(type, _mm512_set1_epi32(x.sum(r, b))));
+      for (size_t half = 0; half < W::kScales; ++half) {
+        dots[half][r] = _mm512_set1_epi32(-W::kOffset * sum_under_scale<W>(x, r, b, half));
+      }
+      SISKIN_UNROLL
+      for (size_t j = 0; j < 8; ++j) {
+        I& sum = dots[j * W::kScales / 8][r];
+        sum = _mm512_dpbusd_epi32(sum, w[j], broadcast4(x.q(r, b) + j * 4));
+      }
     }
   }
 

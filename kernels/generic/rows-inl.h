@@ -36,32 +36,29 @@ inline void get_row_bf16(const GetRowArgs& args, const std::byte* strip, size_t 
   }
 }
 
-template <class V>
-inline float block_scale(const std::byte* block, size_t lane) {
-  float scales[kStripRows];
-  V::store(scales, V::load_f16(block), kStripRows);
-  return scales[lane];
-}
-
-template <class V>
-inline void get_row_q8(const GetRowArgs& args, const std::byte* block, size_t lane) {
-  for (size_t k = 0; k < args.w.cols; k += kQuantBlock, block += WeightsQ8::kBlockBytes) {
-    const float scale = block_scale<V>(block, lane);
-    for (size_t i = 0; i < kQuantBlock; ++i) {
-      const int q = static_cast<int>(block[kScaleBytes + i / 4 * 64 + lane * 4 + i % 4]) - 128;
-      args.out[k + i] = static_cast<float>(q) * scale;
-    }
-  }
-}
-
-template <class V>
-inline void get_row_q4(const GetRowArgs& args, const std::byte* block, size_t lane) {
-  for (size_t k = 0; k < args.w.cols; k += kQuantBlock, block += WeightsQ4::kBlockBytes) {
-    const float scale = block_scale<V>(block, lane);
-    for (size_t i = 0; i < 16; ++i) {
-      const int nibbles = static_cast<int>(block[kScaleBytes + i / 4 * 64 + lane * 4 + i % 4]);
-      args.out[k + i] = static_cast<float>((nibbles & 15) - 8) * scale;
-      args.out[k + 16 + i] = static_cast<float>((nibbles >> 4) - 8) * scale;
+// All 16 rows of a group are unpacked for one: codes, scales and minima come the way the matmuls have them.
+template <class V, class W>
+inline void get_row_codes(const GetRowArgs& args, const std::byte* block, size_t lane) {
+  constexpr size_t half_columns = kQuantBlock / 2;
+  float* out = args.out;
+  for (size_t k = 0; k < args.w.cols; k += W::kColumns, block += W::kBlockBytes) {
+    for (size_t group = 0; group < W::kColumns / kQuantBlock; ++group) {
+      typename V::I w[8];
+      W::template codes<V>(block, group, w);
+      uint8_t codes[8][64];
+      static_assert(sizeof(codes) == sizeof(w));
+      __builtin_memcpy(codes, w, sizeof(codes));
+      for (size_t half = 0; half < 2; ++half, out += half_columns) {
+        float scales[kStripRows];
+        float minima[kStripRows] = {};
+        V::store(scales, W::template scale<V>(block, group, half), kStripRows);
+        if constexpr (W::kMins) V::store(minima, W::template min<V>(block, group, half), kStripRows);
+        for (size_t i = 0; i < half_columns; ++i) {
+          const int q = codes[half * 4 + i / 4][lane * 4 + i % 4] - W::kOffset;
+          out[i] = static_cast<float>(q) * scales[lane];
+          if constexpr (W::kMins) out[i] -= minima[lane];
+        }
+      }
     }
   }
 }
@@ -78,16 +75,16 @@ void get_row(const GetRowArgs& args) noexcept {
     case DType::BF16:
       return get_row_bf16(args, strip, lane);
     case DType::Q8_0:
-      return get_row_q8<V>(args, strip, lane);
+      return get_row_codes<V, WeightsQ8_0>(args, strip, lane);
     case DType::Q4_0:
-      return get_row_q4<V>(args, strip, lane);
+      return get_row_codes<V, WeightsQ4_0>(args, strip, lane);
     default:
       return decode_blocks_of(args.w.type, strip + lane * (args.w.strip_bytes / kStripRows), args.w.cols, args.out);
   }
 }
 
 template <class A>
-void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum) noexcept {
+void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum, int32_t* half) noexcept {
   constexpr size_t width = Batch<A>::size;
   for (size_t b = 0; b < n / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
     Batch<A> best(0.0f);
@@ -99,12 +96,13 @@ void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum
     for (size_t k = 0; k < kQuantBlock; k += width) {
       xsimd::to_int(xsimd::nearbyint(Batch<A>::load_unaligned(x + k) * inverse)).store_unaligned(rounded + k);
     }
-    int32_t total = 0;
+    int32_t totals[2] = {};
     for (size_t k = 0; k < kQuantBlock; ++k) {
       q[k] = static_cast<int8_t>(rounded[k]);
-      total += q[k];
+      totals[k / (kQuantBlock / 2)] += q[k];
     }
-    sum[b] = total;
+    sum[b] = totals[0] + totals[1];
+    half[b] = totals[0];
   }
 }
 

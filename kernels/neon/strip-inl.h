@@ -49,6 +49,11 @@ struct StripNeon {
     for (size_t p = 0; p < 4; ++p) c.part[p] = vfmaq_f32(c.part[p], a.part[p], b.part[p]);
     return c;
   }
+  static F fnma(F a, X b, F c) {
+    SISKIN_UNROLL
+    for (size_t p = 0; p < 4; ++p) c.part[p] = vfmsq_n_f32(c.part[p], a.part[p], b);
+    return c;
+  }
   static F to_float(I a) {
     return {{vcvtq_f32_s32(a.part[0]), vcvtq_f32_s32(a.part[1]), vcvtq_f32_s32(a.part[2]), vcvtq_f32_s32(a.part[3])}};
   }
@@ -98,42 +103,64 @@ struct StripNeon {
     for (size_t p = 0; p < 16; p += 4) vst1_u16(halves + p, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(x + p))));
   }
 
-  // sdot multiplies signed by signed, so weights lose their offset first: q + 128 by its top bit, q + 8 by a subtraction.
-  template <class W, class Rows, size_t kRows>
-  [[gnu::always_inline]] static inline void dot(W type, const std::byte* block, const Rows& x, size_t b, I (&dots)[kRows]) {
+  static I load_codes(const std::byte* bytes) {
+    I codes;
     SISKIN_UNROLL
-    for (size_t r = 0; r < kRows; ++r) {
-      SISKIN_UNROLL
-      for (size_t p = 0; p < 4; ++p) dots[r].part[p] = vdupq_n_s32(0);
-    }
-    add_groups<0>(type, block, x, b, dots);
+    for (size_t p = 0; p < 4; ++p) codes.part[p] = vreinterpretq_s32_u8(load_bytes(bytes + p * 16));
+    return codes;
+  }
+  template <class Op>
+  [[gnu::always_inline]] static inline I each(I a, Op op) {
+    SISKIN_UNROLL
+    for (size_t p = 0; p < 4; ++p) a.part[p] = vreinterpretq_s32_u8(op(vreinterpretq_u8_s32(a.part[p]), p));
+    return a;
+  }
+  static I and_bytes(I a, uint8_t mask) {
+    return each(a, [mask](uint8x16_t v, size_t) { return vandq_u8(v, vdupq_n_u8(mask)); });
+  }
+  static I bit_or(I a, I b) {
+    return each(a, [&b](uint8x16_t v, size_t p) { return vorrq_u8(v, vreinterpretq_u8_s32(b.part[p])); });
+  }
+  static I shift_left(I a, size_t n) {
+    return each(a, [n](uint8x16_t v, size_t) { return v << static_cast<uint8_t>(n); });
+  }
+  static I shift_right(I a, size_t n) {
+    return each(a, [n](uint8x16_t v, size_t) { return v >> static_cast<uint8_t>(n); });
   }
 
-  // Groups of 4 columns from kGroup on; a template because the lane is part of the instruction.
-  template <size_t kGroup, class W, class Rows, size_t kRows>
-  [[gnu::always_inline]] static inline void add_groups(W type, const std::byte* block, const Rows& x, size_t b,
-                                                       I (&dots)[kRows]) {
-    if constexpr (kGroup < 8) {
-      int8x16_t w[4];
-      SISKIN_UNROLL
-      for (size_t p = 0; p < 4; ++p) w[p] = weights(type, block, kGroup, p);
+  // sdot multiplies signed by signed, so codes lose their offset first.
+  template <class W, class Rows, size_t kRows>
+  [[gnu::always_inline]] static inline void dot(const std::byte* block, size_t group, const Rows& x, size_t b,
+                                                I (&dots)[W::kScales][kRows]) {
+    SISKIN_UNROLL
+    for (size_t half = 0; half < W::kScales; ++half) {
       SISKIN_UNROLL
       for (size_t r = 0; r < kRows; ++r) {
-        const int8x16_t groups = vld1q_s8(x.q(r, b) + kGroup / 4 * 16);
         SISKIN_UNROLL
-        for (size_t p = 0; p < 4; ++p) dots[r].part[p] = vdotq_laneq_s32(dots[r].part[p], w[p], groups, kGroup % 4);
+        for (size_t p = 0; p < 4; ++p) dots[half][r].part[p] = vdupq_n_s32(0);
       }
-      add_groups<kGroup + 1>(type, block, x, b, dots);
     }
+    add_steps<W, 0>(block, group, x, b, dots);
   }
 
-  static int8x16_t weights(WeightsQ8, const std::byte* block, size_t group, size_t part) {
-    return vreinterpretq_s8_u8(veorq_u8(load_bytes(block + group * 64 + part * 16), vdupq_n_u8(0x80)));
-  }
-  static int8x16_t weights(WeightsQ4, const std::byte* block, size_t group, size_t part) {
-    const uint8x16_t nibbles = load_bytes(block + group % 4 * 64 + part * 16);
-    const uint8x16_t values = group < 4 ? vandq_u8(nibbles, vdupq_n_u8(0x0f)) : vshrq_n_u8(nibbles, 4);
-    return vsubq_s8(vreinterpretq_s8_u8(values), vdupq_n_s8(8));
+  // The pieces of 4 columns from kPiece on; a template because the lane is part of the instruction.
+  template <class W, size_t kPiece, class Rows, size_t kRows>
+  [[gnu::always_inline]] static inline void add_steps(const std::byte* block, size_t group, const Rows& x, size_t b,
+                                                      I (&dots)[W::kScales][kRows]) {
+    if constexpr (kPiece < 8) {
+      const I w = each(W::template code<StripNeon>(block, group, kPiece % 4, kPiece / 4),
+                       [](uint8x16_t v, size_t) { return vsubq_u8(v, vdupq_n_u8(W::kOffset)); });
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) {
+        I& sum = dots[kPiece * W::kScales / 8][r];
+        const int8x16_t values = vld1q_s8(x.q(r, b) + kPiece / 4 * 16);
+        SISKIN_UNROLL
+        for (size_t p = 0; p < 4; ++p) {
+          sum.part[p] = vdotq_laneq_s32(sum.part[p], vreinterpretq_s8_s32(w.part[p]), values, kPiece % 4);
+        }
+      }
+      add_steps<W, kPiece + 1>(block, group, x, b, dots);
+    }
   }
 };
 

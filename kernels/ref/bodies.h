@@ -16,7 +16,7 @@ void matmul_rows(const MatmulArgs& args) noexcept;
 
 // rows.cpp
 void get_row(const GetRowArgs& args) noexcept;
-void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum) noexcept;
+void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum, int32_t* half) noexcept;
 
 // elementwise.cpp
 void rms_norm(const RmsNormArgs& args) noexcept;

@@ -7,7 +7,7 @@ namespace siskin::ref {
 
 void get_row(const GetRowArgs& args) noexcept { decode_packed_row(args.w, args.row, args.out); }
 
-void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum) noexcept {
+void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum, int32_t* half) noexcept {
   for (size_t b = 0; b < n / kQuantBlock; ++b) {
     const float* values = x + b * kQuantBlock;
     float largest = 0.0f;
@@ -22,6 +22,7 @@ void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum
       const auto rounded = static_cast<int8_t>(std::lrintf(values[k] * inverse));  // to nearest, ties to even
       q[b * kQuantBlock + k] = rounded;
       total += rounded;
+      if (k == kQuantBlock / 2 - 1) half[b] = total;
     }
     sum[b] = total;
   }

@@ -40,7 +40,8 @@ size_t random_cols(DType type, bool large, Rng& rng) {
 }
 
 struct Buffers {
-  GuardedBuffer packed{1 << 20}, x{1 << 20}, q{1 << 18}, scale{1 << 16}, sum{1 << 16}, gather{1 << 12}, y{1 << 20};
+  GuardedBuffer packed{1 << 20}, x{1 << 20}, q{1 << 18}, scale{1 << 16}, sum{1 << 16}, half{1 << 16}, gather{1 << 12},
+      y{1 << 20};
 };
 
 struct Weights {
@@ -97,12 +98,13 @@ Inputs make_inputs(const Weights& w, size_t m, Rng& rng, Buffers& buffers) {
     auto* q = buffers.q.tail_of<int8_t>(in.n_x * w.cols);
     auto* scale = buffers.scale.tail_of<float>(in.n_x * w.cols / kQuantBlock);
     auto* sum = buffers.sum.tail_of<int32_t>(in.n_x * w.cols / kQuantBlock);
+    auto* half = buffers.half.tail_of<int32_t>(in.n_x * w.cols / kQuantBlock);
     for (size_t i = 0; i < in.n_x; ++i) {
       const size_t block = i * w.cols / kQuantBlock;
-      kTableRef.quantize_q8(x + i * in.stride, w.cols, q + i * w.cols, scale + block, sum + block);
+      kTableRef.quantize_q8(x + i * in.stride, w.cols, q + i * w.cols, scale + block, sum + block, half + block);
       if (!used[i]) scale[block] = std::numeric_limits<float>::quiet_NaN();
     }
-    in.args.xq = {q, scale, sum};
+    in.args.xq = {q, scale, sum, half};
   } else {
     for (size_t i = 0; i < in.n_x; ++i) {
       if (!used[i]) x[i * in.stride] = std::numeric_limits<float>::quiet_NaN();
@@ -185,7 +187,7 @@ std::vector<float> run_split(const Case& here, MatmulFn fn, const Weights& w, co
       part.args.x += m_begin * part.stride;
     } else {
       part.args.xq = {part.args.xq.q + m_begin * w.cols, part.args.xq.scale + m_begin * n_blocks,
-                      part.args.xq.sum + m_begin * n_blocks};
+                      part.args.xq.sum + m_begin * n_blocks, part.args.xq.half + m_begin * n_blocks};
     }
     std::vector<float> piece(part.args.m * w.rows, kUntouched);
     const size_t cut = rng.below(w.packed.strips());

@@ -45,7 +45,7 @@ void check(const Kernel& kernel, GetRowFn fn) {
 // Written apart from ref, in f64 where the contract is about real numbers.
 void check(const Kernel& kernel, QuantizeFn fn) {
   Rng rng(11);
-  GuardedBuffer x_buffer(1 << 14), q_buffer(1 << 12), scale_buffer(1 << 10), sum_buffer(1 << 10);
+  GuardedBuffer x_buffer(1 << 14), q_buffer(1 << 12), scale_buffer(1 << 10), sum_buffer(1 << 10), half_buffer(1 << 10);
   for (size_t n_case = 0; n_case < 1500; ++n_case) {
     const size_t n_blocks = rng.between(1, 20);
     const size_t n = n_blocks * kQuantBlock;
@@ -61,25 +61,29 @@ void check(const Kernel& kernel, QuantizeFn fn) {
     auto* q = q_buffer.tail_of<int8_t>(n);
     auto* scale = scale_buffer.tail_of<float>(n_blocks);
     auto* sum = sum_buffer.tail_of<int32_t>(n_blocks);
+    auto* half = half_buffer.tail_of<int32_t>(n_blocks);
     const Case here(kernel, "%zu blocks, case %zu", n_blocks, n_case);
-    fn(x, n, q, scale, sum);
+    fn(x, n, q, scale, sum, half);
     for (size_t b = 0; b < n_blocks; ++b) {
       float largest = 0.0f;
       for (size_t k = 0; k < kQuantBlock; ++k) largest = std::max(largest, std::fabs(x[b * kQuantBlock + k]));
       here.require(scale[b] == largest / 127.0f, "the scale is not max / 127");
       const float inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
-      int32_t total = 0;
+      int32_t total = 0, first = 0;
       for (size_t k = b * kQuantBlock; k < (b + 1) * kQuantBlock; ++k) {
         const float scaled = x[k] * inverse;
         here.require(static_cast<float>(q[k]) == std::nearbyint(scaled), "q is not x * (127 / max), rounded half to even");
         here.near(k, static_cast<double>(q[k]) * static_cast<double>(scale[b]), static_cast<double>(x[k]),
                   static_cast<double>(scale[b]) * (0.5 + 256 * kUnit * 2));
         total += q[k];
+        if (k % kQuantBlock < kQuantBlock / 2) first += q[k];
       }
       here.require(sum[b] == total, "sum is not the sum of q");
+      here.require(half[b] == first, "half is not the sum of the first 16 q");
     }
-    here.require(q_buffer.canary_intact() && scale_buffer.canary_intact() && sum_buffer.canary_intact(),
-                 "wrote before its outputs");
+    here.require(
+        q_buffer.canary_intact() && scale_buffer.canary_intact() && sum_buffer.canary_intact() && half_buffer.canary_intact(),
+        "wrote before its outputs");
   }
 }
 

@@ -1,0 +1,71 @@
+// Packed weights of the types that are multiplied by int8 activations, as a matmul reads them: a policy per type.
+//
+// A packed block holds 16 rows x kColumns weights, in groups of 32 columns; weight = scale * (code - kOffset) - min, where a
+// group of a row has one scale (kScales == 1), or one for each half of its columns (2), and mins go with scales where kMins
+// says that there are any. For one group,
+//   code(block, group, step, part)  the codes of the 4 columns from part * 16 + step * 4 on: unsigned bytes, row after row
+//   codes(block, group, w)          all eight of them, w[part * 4 + step]
+//   scale, min (block, group, half) of the 16 rows
+// V is the instruction set's strip vector; what it gives is said in avx512/strip-inl.h. Byte layouts: formats/FORMATS.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "formats/packed/layout.h"
+#include "kernels/generic/unroll-inl.h"
+
+namespace {
+
+using siskin::kQuantBlock;
+
+constexpr size_t kScaleBytes = 32;  // 16 halves
+
+// What every policy gives: Type says where one piece of the codes lies.
+template <class Type>
+struct WeightCodes {
+  template <class V>
+  [[gnu::always_inline]] static void codes(const std::byte* block, size_t group, typename V::I (&w)[8]) {
+    SISKIN_UNROLL
+    for (size_t j = 0; j < 8; ++j) w[j] = Type::template code<V>(block, group, j % 4, j / 4);
+  }
+};
+
+struct WeightsQ8_0 : WeightCodes<WeightsQ8_0> {
+  static constexpr size_t kColumns = 32;
+  static constexpr size_t kBlockBytes = kScaleBytes + 8 * 64;
+  static constexpr int kOffset = 128;
+  static constexpr int kMostCode = 255;
+  static constexpr size_t kScales = 1;
+  static constexpr bool kMins = false;
+
+  template <class V>
+  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t, size_t step, size_t part) {
+    return V::load_codes(block + kScaleBytes + (part * 4 + step) * 64);
+  }
+  template <class V>
+  [[gnu::always_inline]] static typename V::F scale(const std::byte* block, size_t, size_t) {
+    return V::load_f16(block);
+  }
+};
+
+struct WeightsQ4_0 : WeightCodes<WeightsQ4_0> {
+  static constexpr size_t kColumns = 32;
+  static constexpr size_t kBlockBytes = kScaleBytes + 4 * 64;
+  static constexpr int kOffset = 8;
+  static constexpr int kMostCode = 15;
+  static constexpr size_t kScales = 1;
+  static constexpr bool kMins = false;
+
+  template <class V>
+  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t, size_t step, size_t part) {
+    const typename V::I nibbles = V::load_codes(block + kScaleBytes + step * 64);
+    return V::and_bytes(part == 0 ? nibbles : V::shift_right(nibbles, 4), 0x0f);
+  }
+  template <class V>
+  [[gnu::always_inline]] static typename V::F scale(const std::byte* block, size_t, size_t) {
+    return V::load_f16(block);
+  }
+};
+
+}  // namespace
