@@ -73,7 +73,7 @@ void check_fails(const SessionHandle& session, const siskin_request& request, si
 }
 
 const std::filesystem::path& model_path() {
-  static const std::filesystem::path path = std::filesystem::path(SISKIN_ZOO_DIR) / "dense-s-f16.gguf";
+  static const std::filesystem::path path = places::zoo() / "dense-s-f16.gguf";
   return path;
 }
 

@@ -13,7 +13,6 @@ constexpr const char* kTiny =
     "# a comment\nname = tiny\narchitecture = llama\nn_layers = 2\nd_model = 64   # width\n"
     "n_heads = 4\nn_kv_heads = 2\nd_ff = 96\nn_vocab = 300\nctx = 128\nrope_theta = 5e5\ntied = 1\n";
 
-std::filesystem::path shapes_folder() { return SISKIN_SHAPES_DIR; }
 
 }  // namespace
 
@@ -96,11 +95,11 @@ TEST_CASE("the shipped shapes have the published parameter counts", "[synth]") {
       {"olmoe-1b-7b.txt", 6919161856 - 65536, 1282017280 - 65536},  // less the q/k norms
   };
   size_t files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(shapes_folder())) files += entry.path().extension() == ".txt";
+  for (const auto& entry : std::filesystem::directory_iterator(places::shapes())) files += entry.path().extension() == ".txt";
   CHECK(files == std::size(published));
   for (const auto& expected : published) {
     INFO(expected.file);
-    const auto shape = read_shape(shapes_folder() / expected.file);
+    const auto shape = read_shape(places::shapes() / expected.file);
     if (!shape) FAIL(shape.error().message);
     CHECK(shape->total_params() == expected.total);
     CHECK(shape->active_params() == expected.active);

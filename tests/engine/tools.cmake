@@ -9,4 +9,3 @@ target_sources(siskin_tests_engine PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/synth_run.cpp
   ${CMAKE_CURRENT_LIST_DIR}/synth_shape.cpp
   ${CMAKE_CURRENT_LIST_DIR}/synth_weights.cpp)
-target_compile_definitions(siskin_tests_engine PRIVATE SISKIN_SHAPES_DIR="${CMAKE_SOURCE_DIR}/bench/shapes")

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -13,15 +12,16 @@
 #include <string>
 #include <string_view>
 
+#include "tests/places.h"
+
 namespace siskin::tools_test {
 
-// SISKIN_TEST_DATA, or the folder that the build was told of; the zoo's files also come with the source.
+// A file of the test data; the zoo's files also come with the source.
 inline std::filesystem::path data(const std::string& relative) {
-  const char* set = std::getenv("SISKIN_TEST_DATA");
-  const std::filesystem::path path = std::filesystem::path(set != nullptr ? set : SISKIN_TEST_DATA_DEFAULT) / relative;
+  const std::filesystem::path path = places::test_data() / relative;
   constexpr std::string_view kZoo = "models/zoo";
   if (!std::filesystem::exists(path) && relative.starts_with(kZoo)) {
-    return std::filesystem::path(SISKIN_ZOO_DIR) / relative.substr(std::min(relative.size(), kZoo.size() + 1));
+    return places::zoo() / relative.substr(std::min(relative.size(), kZoo.size() + 1));
   }
   return path;
 }

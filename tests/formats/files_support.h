@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "formats/gguf.h"
+#include "tests/places.h"
 
 namespace siskin::testing {
 
@@ -58,8 +58,7 @@ inline std::span<const std::byte> as_bytes(const std::string& text) { return std
 
 // The folder with models/ and data/; empty where this machine has none, and the test prints that it is skipped.
 inline std::filesystem::path test_data() {
-  const char* chosen = std::getenv("SISKIN_TEST_DATA");
-  const std::filesystem::path folder = chosen != nullptr ? chosen : SISKIN_TEST_DATA_DEFAULT;
+  const std::filesystem::path folder = places::test_data();
   return std::filesystem::exists(folder / "models") ? folder : std::filesystem::path();
 }
 

@@ -5,7 +5,6 @@
 
 #include <bit>
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -18,19 +17,15 @@
 
 #include "formats/gguf.h"
 #include "formats/tokenizer/tokenizer.h"
+#include "tests/places.h"
 
 namespace siskin::tokenizer_tests {
 
 inline const std::string kMark = "\xE2\x96\x81";
 
-inline std::filesystem::path data_folder() {
-  const char* folder = std::getenv("SISKIN_TEST_DATA");
-  return folder != nullptr ? folder : SISKIN_TEST_DATA_DEFAULT;
-}
-
 // The path of a test file, or nothing, with a line that says so.
 inline std::optional<std::filesystem::path> test_data(const std::string& relative) {
-  const std::filesystem::path path = data_folder() / relative;
+  const std::filesystem::path path = places::test_data() / relative;
   if (std::filesystem::exists(path)) return path;
   std::cout << "skipped: " << path.string() << " is not there\n";
   return std::nullopt;
