@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "formats/tokenizer/model.h"
+#include "formats/tokenizer/pre_types.h"
 #include "formats/try.h"
 
 namespace siskin {
@@ -12,6 +13,7 @@ namespace {
 constexpr const char* kTokens = "tokenizer.ggml.tokens";
 constexpr const char* kScores = "tokenizer.ggml.scores";
 constexpr const char* kTypes = "tokenizer.ggml.token_type";
+constexpr const char* kMerges = "tokenizer.ggml.merges";
 constexpr const char* kCharsmap = "tokenizer.ggml.precompiled_charsmap";
 
 // Converters write "no such token" as the largest 32-bit number.
@@ -27,6 +29,7 @@ struct Defaults {
 };
 constexpr Defaults kLlama = {1, 2, 0, true, false};
 constexpr Defaults kT5 = {kNoToken, 1, 2, false, true};
+constexpr Defaults kGpt2 = {11, 11, kNoToken, false, false};
 
 Result<TokenId> id_or(const Metadata& metadata, const char* key, TokenId fallback, size_t size) {
   if (!metadata.has(key)) return fallback >= 0 && static_cast<size_t>(fallback) < size ? fallback : kNoToken;
@@ -125,6 +128,48 @@ Status read_special_ids(const Metadata& metadata, const Defaults& defaults, Toke
   return {};
 }
 
+// "left right" each: a space inside a half would be written as another character.
+Status read_merges(const Metadata& metadata, TokenizerSpec& spec) {
+  if (!metadata.has(kMerges)) return Error{ErrorCode::corrupt_file, std::string(kMerges) + ": missing"};
+  const std::vector<std::string>* merges = metadata.strings(kMerges);
+  if (merges == nullptr) return kind_error(kMerges, "an array of strings");
+  spec.merges.reserve(merges->size());
+  for (size_t i = 0; i < merges->size(); ++i) {
+    const std::string& merge = (*merges)[i];
+    const size_t space = merge.find(' ', 1);
+    if (space == std::string::npos) {
+      return Error{ErrorCode::corrupt_file,
+                   std::string(kMerges) + ": element " + std::to_string(i) + ": expected two pieces with a space between"};
+    }
+    spec.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
+  }
+  return {};
+}
+
+Result<Tokenizer> byte_level_tokenizer(const Metadata& metadata, TokenizerSpec spec) {
+  SISKIN_TRY(const std::string name, metadata.string_or("tokenizer.ggml.pre", ""));
+  const PreType* pre = find_pre_type(name);
+  if (pre == nullptr) {
+    return Error{ErrorCode::unsupported,
+                 "tokenizer.ggml.pre is \"" + name + "\": this way of cutting text into words is not built"};
+  }
+  spec.segmenter = SegmenterKind::ranked_bpe;
+  spec.split_patterns = pre->patterns;
+  spec.ranked_options.ignore_merges = pre->ignore_merges;
+  SISKIN_TRY_STATUS(read_types(metadata, spec.pieces));
+  SISKIN_TRY_STATUS(read_merges(metadata, spec));
+  Defaults defaults = kGpt2;
+  defaults.add_bos = pre->add_bos;
+  SISKIN_TRY_STATUS(read_special_ids(metadata, defaults, spec));
+  spec.unknown = kNoToken;  // every byte has a piece; where one has not, llama.cpp drops it, and so it is here
+  SISKIN_TRY(const bool prefix, metadata.boolean_or("tokenizer.ggml.add_space_prefix", false));
+  if (prefix) spec.rules.steps.emplace_back(PrependStep{" ", PrefixAt::every_fragment, false});
+  spec.drop_first_space = prefix;
+  read_written_bytes(spec);
+  spec.specials = specials_of_pieces(spec.pieces, spec.written);
+  return make_tokenizer(std::move(spec));
+}
+
 }  // namespace
 
 Result<Tokenizer> Tokenizer::from_metadata(const Metadata& metadata) {
@@ -133,8 +178,9 @@ Result<Tokenizer> Tokenizer::from_metadata(const Metadata& metadata) {
   }
   SISKIN_TRY(const std::string kind, metadata.string("tokenizer.ggml.model"));
   const bool unigram = kind == "t5";
-  if (!unigram && kind != "llama") {
-    return Error{ErrorCode::unsupported, "tokenizer.ggml.model is \"" + kind + "\", supported: \"llama\", \"t5\""};
+  const bool byte_level = kind == "gpt2";
+  if (!unigram && !byte_level && kind != "llama") {
+    return Error{ErrorCode::unsupported, "tokenizer.ggml.model is \"" + kind + "\", supported: \"llama\", \"t5\", \"gpt2\""};
   }
   if (!metadata.has(kTokens)) return Error{ErrorCode::not_found, std::string(kTokens) + ": missing"};
   const std::vector<std::string>* tokens = metadata.strings(kTokens);
@@ -145,6 +191,7 @@ Result<Tokenizer> Tokenizer::from_metadata(const Metadata& metadata) {
   spec.segmenter = unigram ? SegmenterKind::unigram : SegmenterKind::spm_bpe;
   spec.pieces.reserve(tokens->size());
   for (const std::string& token : *tokens) spec.pieces.push_back({token, 0.0F, PieceType::normal});
+  if (byte_level) return byte_level_tokenizer(metadata, std::move(spec));
   SISKIN_TRY_STATUS(read_scores(metadata, spec.pieces));
   SISKIN_TRY_STATUS(read_types(metadata, spec.pieces));
   SISKIN_TRY_STATUS(read_special_ids(metadata, unigram ? kT5 : kLlama, spec));

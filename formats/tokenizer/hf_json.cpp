@@ -158,7 +158,8 @@ Result<TokenizerSpec> parse_hf_tokenizer(const nlohmann::json& json) {
   if (spec.unknown != kNoToken) spec.pieces[static_cast<size_t>(spec.unknown)].type = PieceType::unknown;
   SISKIN_TRY(const bool has_template, read_post_processor(root, spec));
   // Llama's own class adds <s> where the file does not say.
-  if (!has_template) spec.add_bos = type == "BPE";
+  if (!has_template) spec.add_bos = type == "BPE" && spec.written == PieceText::marked;
+  if (spec.written == PieceText::bytes) read_written_bytes(spec);
   return spec;
 }
 

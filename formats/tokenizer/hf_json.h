@@ -1,4 +1,4 @@
-// parse_hf_tokenizer: a tokenizer.json of Hugging Face's `tokenizers`, in its SentencePiece-like forms.
+// parse_hf_tokenizer: a tokenizer.json of Hugging Face's `tokenizers`, in its SentencePiece-like and byte-level forms.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -7,7 +7,7 @@
 
 namespace siskin {
 
-// Errors: corrupt_file; unsupported (byte-level BPE, WordPiece, WordLevel, a step of the pipeline that is not built).
+// Errors: corrupt_file; unsupported (WordPiece, WordLevel, a step of the pipeline that is not built).
 Result<TokenizerSpec> parse_hf_tokenizer(const nlohmann::json& json);
 
 }  // namespace siskin

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "formats/tokenizer/base64.h"
+#include "formats/tokenizer/pre_types.h"
 #include "formats/try.h"
 
 namespace siskin {
@@ -61,6 +62,10 @@ Status read_normalizer_part(const JsonView& part, const std::string& type, std::
     steps.emplace_back(StripStep{left, right});
     return {};
   }
+  if (type == "NFC") {
+    steps.emplace_back(ComposeStep{});
+    return {};
+  }
   if (type == "Precompiled") {
     SISKIN_TRY(const std::string encoded, part.string_or("precompiled_charsmap", ""));
     if (encoded.empty()) return {};
@@ -93,7 +98,30 @@ Status read_metaspace(const JsonView& part, bool words_joined, TextRules& rules)
   return {};
 }
 
-Status read_pre_tokenizer(const JsonView& part, TextRules& rules) {
+// A Split cuts text at its matches and keeps them. Nothing else is built: no published byte-level model needs it.
+Status read_split(const JsonView& part, std::vector<std::string>& patterns) {
+  SISKIN_TRY(const std::string behavior, part.string_or("behavior", "Isolated"));
+  SISKIN_TRY(const bool invert, part.boolean_or("invert", false));
+  const auto pattern = part.member("pattern");
+  if (!pattern) return part.corrupt("a Split without pattern");
+  SISKIN_TRY(std::string regex, pattern->string_or("Regex", ""));
+  if (behavior != "Isolated" || invert || regex.empty()) return part.unsupported("a Split that is not an Isolated Regex");
+  patterns.push_back(std::move(regex));
+  return {};
+}
+
+Status read_byte_level(const JsonView& part, TokenizerSpec& spec) {
+  spec.written = PieceText::bytes;
+  SISKIN_TRY(const bool add_prefix, part.boolean_or("add_prefix_space", true));
+  SISKIN_TRY(const bool use_regex, part.boolean_or("use_regex", true));
+  if (add_prefix && !spec.split_patterns.empty()) return part.unsupported("a ByteLevel that puts a space before every word");
+  if (add_prefix) spec.rules.steps.emplace_back(PrependStep{" ", PrefixAt::every_fragment, true});
+  if (use_regex) spec.split_patterns.push_back(find_pre_type("gpt-2")->patterns.front());
+  return {};
+}
+
+Status read_pre_tokenizer(const JsonView& part, TokenizerSpec& spec) {
+  TextRules& rules = spec.rules;
   bool words_joined = false;
   bool marked = false;
   return for_each_part(part, "pretokenizers", [&](const JsonView& child, const std::string& type) -> Status {
@@ -106,8 +134,14 @@ Status read_pre_tokenizer(const JsonView& part, TextRules& rules) {
       marked = true;
       return read_metaspace(child, words_joined, rules);
     }
-    return child.unsupported(type == "ByteLevel" ? "byte-level BPE (the pre-tokenizer ByteLevel)"
-                                                 : "the pre-tokenizer " + type);
+    if (type == "ByteLevel" && !marked) return read_byte_level(child, spec);
+    if (type == "Split") return read_split(child, spec.split_patterns);
+    if (type == "Digits") {
+      SISKIN_TRY(const bool individual, child.boolean_or("individual_digits", false));
+      spec.split_patterns.emplace_back(individual ? R"(\p{N})" : R"(\p{N}+)");
+      return {};
+    }
+    return child.unsupported("the pre-tokenizer " + type);
   });
 }
 
@@ -126,7 +160,7 @@ Status read_decoder(const JsonView& part, TokenizerSpec& spec) {
       spec.drop_first_space = content == " " && start && start->is_integer() && start->json() >= 1;
       return {};
     }
-    if (type == "Replace" || type == "ByteFallback" || type == "Fuse") return {};
+    if (type == "Replace" || type == "ByteFallback" || type == "Fuse" || type == "ByteLevel") return {};
     return child.unsupported("the decoder " + type);
   });
 }
@@ -182,7 +216,10 @@ Status read_text_pipeline(const JsonView& root, TokenizerSpec& spec) {
     }));
   }
   if (const auto pre_tokenizer = root.member("pre_tokenizer")) {
-    SISKIN_TRY_STATUS(read_pre_tokenizer(*pre_tokenizer, spec.rules));
+    SISKIN_TRY_STATUS(read_pre_tokenizer(*pre_tokenizer, spec));
+    if (!spec.split_patterns.empty() && spec.written != PieceText::bytes) {
+      return pre_tokenizer->unsupported("a Split without ByteLevel behind it");
+    }
   }
   spec.drop_first_space = false;
   for (const TextStep& step : steps) {
@@ -197,6 +234,7 @@ Result<bool> read_post_processor(const JsonView& root, TokenizerSpec& spec) {
   if (!processor) return false;
   SISKIN_TRY_STATUS(for_each_part(*processor, "processors", [&](const JsonView& part, const std::string& type) -> Status {
     if (type == "TemplateProcessing") return read_template(part, spec);
+    if (type == "ByteLevel") return {};  // it trims offsets, not ids
     if (type != "BertProcessing" && type != "RobertaProcessing") return part.unsupported("the post-processor " + type);
     SISKIN_TRY(spec.bos, named_id(part, "cls"));
     SISKIN_TRY(spec.eos, named_id(part, "sep"));

@@ -6,7 +6,8 @@
 
 namespace siskin {
 
-// Fills spec.rules and spec.drop_first_space. Errors: corrupt_file; unsupported (a step that is not built, named).
+// Fills spec.rules, spec.split_patterns, spec.written and spec.drop_first_space. Errors: corrupt_file; unsupported (a step that
+// is not built, named).
 Status read_text_pipeline(const JsonView& root, TokenizerSpec& spec);
 
 // Fills spec.bos, spec.eos, spec.add_bos and spec.add_eos from the template. Errors: corrupt_file; unsupported (a template

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "formats/tokenizer/byte_text.h"
 #include "formats/tokenizer/spm_bpe.h"
 #include "formats/tokenizer/unigram.h"
 #include "formats/tokenizer/utf8_chars.h"
@@ -44,7 +45,7 @@ Result<std::unique_ptr<const Segmenter>> make_segmenter(const Vocab& vocab, cons
 }  // namespace
 
 Result<Tokenizer> make_tokenizer(TokenizerSpec spec) {
-  SISKIN_TRY(Vocab vocab, Vocab::make(std::move(spec.pieces), spec.unknown));
+  SISKIN_TRY(Vocab vocab, Vocab::make(std::move(spec.pieces), spec.unknown, spec.written));
   if (!spec.byte_fallback) vocab.drop_byte_fallback();
   SISKIN_TRY_STATUS(check_id("beginning-of-text", spec.bos, vocab.size()));
   SISKIN_TRY_STATUS(check_id("end-of-text", spec.eos, vocab.size()));
@@ -59,25 +60,48 @@ Result<Tokenizer> make_tokenizer(TokenizerSpec spec) {
   }
   spec.end_ids.erase(kNoToken);
   SISKIN_TRY(auto segmenter, make_segmenter(vocab, spec));
-  return Tokenizer(std::make_unique<const Tokenizer::Model>(std::move(vocab), std::move(segmenter), spec));
+  std::optional<PreSplitter> splitter;
+  if (!spec.split_patterns.empty()) {
+    SISKIN_TRY(splitter, PreSplitter::make(spec.split_patterns));
+  }
+  return Tokenizer(std::make_unique<const Tokenizer::Model>(std::move(vocab), std::move(segmenter), std::move(splitter), spec));
 }
 
-std::vector<SpecialToken> specials_of_pieces(const std::vector<Piece>& pieces) {
+void read_written_bytes(TokenizerSpec& spec) {
+  spec.written = PieceText::bytes;
+  for (Piece& piece : spec.pieces) {
+    if (piece.type != PieceType::normal) continue;
+    if (auto bytes = bytes_of_written(piece.text)) {
+      piece.text = *std::move(bytes);
+    } else {
+      piece.type = PieceType::unused;
+    }
+  }
+  // A half that spells no bytes stays as it is: no piece has its name, and RankedBpe says so.
+  for (auto& [left, right] : spec.merges) {
+    for (std::string* half : {&left, &right}) *half = bytes_of_written(*half).value_or(*half);
+  }
+}
+
+std::vector<SpecialToken> specials_of_pieces(const std::vector<Piece>& pieces, PieceText written) {
   std::vector<SpecialToken> specials;
   for (size_t i = 0; i < pieces.size(); ++i) {
     const Piece& piece = pieces[i];
     const bool control = piece.type == PieceType::control || piece.type == PieceType::unknown;
     if (!control && piece.type != PieceType::user_defined) continue;
     // A user-defined piece with space marks is written for normalised text; the segmenter finds it there.
-    if (piece.text.empty() || (!control && piece.text.find(kSpaceMark) != std::string::npos)) continue;
+    const bool marked = written == PieceText::marked && piece.text.find(kSpaceMark) != std::string::npos;
+    if (piece.text.empty() || (!control && marked)) continue;
     specials.push_back({piece.text, static_cast<TokenId>(i), control, false, false, false});
   }
   return specials;
 }
 
-Tokenizer::Model::Model(Vocab vocab, std::unique_ptr<const Segmenter> segmenter, const TokenizerSpec& spec)
+Tokenizer::Model::Model(Vocab vocab, std::unique_ptr<const Segmenter> segmenter, std::optional<PreSplitter> splitter,
+                        const TokenizerSpec& spec)
     : vocab_(std::move(vocab)),
       segmenter_(std::move(segmenter)),
+      splitter_(std::move(splitter)),
       rules_(spec.rules),
       specials_(spec.specials),
       end_ids_(spec.end_ids),
@@ -104,11 +128,18 @@ std::vector<TokenId> Tokenizer::Model::encode(std::string_view text, const Encod
 
 void Tokenizer::Model::encode_fragment(std::string_view fragment, const FragmentPlace& place, std::vector<TokenId>& ids) const {
   const std::string text = rules_.apply(fragment, place);
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const size_t end = word_bytes(rest);
-    segmenter_->segment(vocab_, rest.substr(0, end), ids);
-    rest.remove_prefix(end);
+  if (splitter_) {
+    splitter_->split(text, [&](std::string_view word) { segment(word, ids); });
+  } else {
+    segment(text, ids);
+  }
+}
+
+void Tokenizer::Model::segment(std::string_view text, std::vector<TokenId>& ids) const {
+  while (!text.empty()) {
+    const size_t end = word_bytes(text);
+    segmenter_->segment(vocab_, text.substr(0, end), ids);
+    text.remove_prefix(end);
   }
 }
 
@@ -141,6 +172,10 @@ bool Tokenizer::Model::append_text(TokenId id, std::string& text) const {
     case PieceType::user_defined:
     case PieceType::unused:
       break;
+  }
+  if (vocab_.written() == PieceText::bytes) {
+    text += piece.text;
+    return !piece.text.empty();
   }
   for (size_t at = 0; at < piece.text.size();) {
     const size_t mark = std::min(piece.text.find(kSpaceMark, at), piece.text.size());

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "formats/tokenizer/pre_splitter.h"
 #include "formats/tokenizer/ranked_bpe.h"
 #include "formats/tokenizer/segmenter.h"
 #include "formats/tokenizer/specials.h"
@@ -20,7 +22,9 @@ enum class SegmenterKind { spm_bpe, ranked_bpe, unigram };
 struct TokenizerSpec {
   SegmenterKind segmenter = SegmenterKind::spm_bpe;
   std::vector<Piece> pieces;
-  std::vector<RankedBpe::Pair> merges;  // ranked_bpe alone
+  PieceText written = PieceText::marked;
+  std::vector<std::string> split_patterns;  // cut text into words that are segmented for themselves; empty: not cut
+  std::vector<RankedBpe::Pair> merges;      // ranked_bpe alone
   RankedBpe::Options ranked_options;
   bool byte_fallback = true;  // false: unknown characters become the unknown id even if there are byte pieces
   TextRules rules;
@@ -34,15 +38,20 @@ struct TokenizerSpec {
   bool add_eos = false;
 };
 
-// Errors: corrupt_file (ids out of range, pieces that cannot be).
+// Errors: corrupt_file (ids out of range, pieces that cannot be); unsupported (a split pattern that PCRE2 cannot compile).
 Result<Tokenizer> make_tokenizer(TokenizerSpec spec);
 
+// Turns pieces that a file writes as byte-level BPE does (byte_text.h) into bytes, and marks spec.written. A normal piece that
+// spells no bytes becomes an unused one.
+void read_written_bytes(TokenizerSpec& spec);
+
 // The special tokens of a vocabulary whose file lists none of its own: its control, unknown and user-defined pieces.
-std::vector<SpecialToken> specials_of_pieces(const std::vector<Piece>& pieces);
+std::vector<SpecialToken> specials_of_pieces(const std::vector<Piece>& pieces, PieceText written = PieceText::marked);
 
 class Tokenizer::Model {
  public:
-  Model(Vocab vocab, std::unique_ptr<const Segmenter> segmenter, const TokenizerSpec& spec);
+  Model(Vocab vocab, std::unique_ptr<const Segmenter> segmenter, std::optional<PreSplitter> splitter,
+        const TokenizerSpec& spec);
 
   std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options) const;
   // Appends the bytes of one token; false if it spells nothing.
@@ -58,11 +67,13 @@ class Tokenizer::Model {
 
  private:
   void encode_fragment(std::string_view fragment, const FragmentPlace& place, std::vector<TokenId>& ids) const;
+  void segment(std::string_view text, std::vector<TokenId>& ids) const;
   // Bytes at the front of normalised text that can be segmented for themselves.
   size_t word_bytes(std::string_view text) const;
 
   Vocab vocab_;
   std::unique_ptr<const Segmenter> segmenter_;
+  std::optional<PreSplitter> splitter_;
   TextRules rules_;
   SpecialTokens specials_;
   std::set<TokenId> end_ids_;

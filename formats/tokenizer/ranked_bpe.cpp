@@ -17,10 +17,11 @@ uint64_t pair_key(TokenId left, TokenId right) {
 Result<RankedBpe> RankedBpe::make(const Vocab& vocab, const std::vector<Pair>& merges, Options options) {
   // Ranks are kept as floats, which are exact up to here.
   if (merges.size() > kMaxPieces) {
-    return Error{ErrorCode::corrupt_file, "tokenizer.json: " + std::to_string(merges.size()) + " merges"};
+    return Error{ErrorCode::corrupt_file, "tokenizer: " + std::to_string(merges.size()) + " merges"};
   }
   RankedBpe bpe;
   bpe.options_ = options;
+  if (vocab.written() == PieceText::bytes) bpe.kind_ = "byte-bpe";
   bpe.merges_.reserve(merges.size());
   std::unordered_set<std::string_view> known;
   known.reserve(vocab.size());
@@ -29,7 +30,7 @@ Result<RankedBpe> RankedBpe::make(const Vocab& vocab, const std::vector<Pair>& m
     const auto& [left, right] = merges[rank];
     const std::string both = left + right;
     if (left.empty() || right.empty() || !known.count(left) || !known.count(right) || !known.count(both)) {
-      return Error{ErrorCode::corrupt_file, "tokenizer.json: merge " + std::to_string(rank) +
+      return Error{ErrorCode::corrupt_file, "tokenizer: merge " + std::to_string(rank) +
                                                 ": its halves and their union must be pieces of the vocabulary"};
     }
     const TokenId left_id = vocab.find(left);
@@ -53,7 +54,7 @@ void RankedBpe::segment(const Vocab& vocab, std::string_view word, std::vector<T
   std::vector<Symbol> symbols;
   symbols.reserve(word.size());
   for (size_t at = 0; at < word.size();) {
-    const size_t bytes = utf8_char_bytes(word.substr(at));
+    const size_t bytes = vocab.written() == PieceText::bytes ? 1 : utf8_char_bytes(word.substr(at));
     const auto begin = static_cast<uint32_t>(at);
     const std::string_view text = word.substr(at, bytes);
     const TokenId id = vocab.find(text);

@@ -1,5 +1,5 @@
-// RankedBpe: BPE by a list of merges, as Hugging Face's tokenizer.json writes it. The pair that stands earliest in the list
-// goes first; scores play no part.
+// RankedBpe: BPE by a list of merges, as tokenizer.json and GGUF's "gpt2" kind write it. The pair that stands earliest in the
+// list goes first; scores play no part. Words are cut into characters, or into bytes where the vocabulary is written so.
 #pragma once
 
 #include <string>
@@ -24,11 +24,12 @@ class RankedBpe final : public Segmenter {
 
   void segment(const Vocab& vocab, std::string_view word, std::vector<TokenId>& ids) const override;
   bool wants_whole_text() const override { return options_.ignore_merges; }
-  const char* kind() const override { return "spm-bpe"; }
+  const char* kind() const override { return kind_; }
 
  private:
   std::unordered_map<uint64_t, Merge> merges_;  // by left id << 32 | right id
   Options options_;
+  const char* kind_ = "spm-bpe";
 };
 
 }  // namespace siskin

@@ -1,6 +1,11 @@
 // TextRules: the steps themselves.
 #include "formats/tokenizer/text_rules.h"
 
+#include <utf8proc.h>
+
+#include <cstdlib>
+#include <memory>
+
 namespace siskin {
 namespace {
 
@@ -55,6 +60,15 @@ std::string collapsed(const std::string& text, const std::string& of, const std:
   return out;
 }
 
+std::string composed(const std::string& text) {
+  utf8proc_uint8_t* out = nullptr;
+  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+  const auto* in = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+  const utf8proc_ssize_t bytes = utf8proc_map(in, static_cast<utf8proc_ssize_t>(text.size()), &out, options);
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(out, &std::free);
+  return bytes < 0 ? text : std::string(reinterpret_cast<const char*>(out), static_cast<size_t>(bytes));
+}
+
 std::string joined_words(const std::string& text) {
   std::string out;
   out.reserve(text.size());
@@ -82,6 +96,7 @@ struct Apply {
     text = collapsed(stripped(text, place.starts_text, place.ends_text, " "), " ", " ");
   }
   void operator()(const StripStep& step) { text = stripped(text, step.left, step.right, kAsciiSpaces); }
+  void operator()(const ComposeStep&) { text = composed(text); }
   void operator()(const JoinWordsStep&) { text = joined_words(text); }
   void operator()(const Charsmap& map) { text = map.apply(text); }
 };

@@ -44,10 +44,13 @@ struct StripStep {
   bool left = true;
   bool right = true;
 };
+// Unicode's composed form (NFC); text that is no UTF-8 stays as it is.
+struct ComposeStep {};
 // Cuts at runs of whitespace and joins with single spaces (tokenizer.json's WhitespaceSplit before Metaspace).
 struct JoinWordsStep {};
 
-using TextStep = std::variant<PrependStep, ReplaceStep, CollapseStep, SqueezeSpacesStep, StripStep, JoinWordsStep, Charsmap>;
+using TextStep =
+    std::variant<PrependStep, ReplaceStep, CollapseStep, SqueezeSpacesStep, StripStep, ComposeStep, JoinWordsStep, Charsmap>;
 
 struct TextRules {
   std::vector<TextStep> steps;

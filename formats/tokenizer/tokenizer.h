@@ -1,4 +1,4 @@
-// Tokenizer: text to token ids and back. SentencePiece-style BPE and unigram models; other kinds come as files of their own.
+// Tokenizer: text to token ids and back. SentencePiece-style BPE, byte-level BPE and unigram models; other kinds come as files of their own.
 #pragma once
 
 #include <siskin/result.h>
@@ -47,7 +47,7 @@ class Tokenizer {
   TokenId eos() const;
   bool ends_generation(TokenId id) const;
   bool adds_bos() const;
-  const char* kind() const;  // "spm-bpe", "unigram"
+  const char* kind() const;  // "spm-bpe", "byte-bpe", "unigram"
 
   class Model;  // the algorithm behind it (tokenizer/model.h)
   explicit Tokenizer(std::unique_ptr<const Model> model);

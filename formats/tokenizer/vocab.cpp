@@ -34,7 +34,7 @@ int byte_piece_value(std::string_view text) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-Result<Vocab> Vocab::make(std::vector<Piece> pieces, TokenId unknown) {
+Result<Vocab> Vocab::make(std::vector<Piece> pieces, TokenId unknown, PieceText written) {
   if (pieces.empty()) return Error{ErrorCode::corrupt_file, "tokenizer: the vocabulary is empty"};
   if (pieces.size() > kMaxPieces) {
     return Error{ErrorCode::corrupt_file,
@@ -46,6 +46,7 @@ Result<Vocab> Vocab::make(std::vector<Piece> pieces, TokenId unknown) {
                                               ", expected less than " + std::to_string(vocab.size())};
   }
   vocab.unknown_ = unknown;
+  vocab.written_ = written;
   vocab.byte_ids_.fill(kNoToken);
   vocab.text_ids_.reserve(vocab.size());
   bool inner_marks = false;
@@ -60,7 +61,7 @@ Result<Vocab> Vocab::make(std::vector<Piece> pieces, TokenId unknown) {
       case PieceType::normal:
       case PieceType::user_defined:
       case PieceType::unused:
-        if (piece.text.empty()) break;
+        if (piece.text.empty() || (written == PieceText::bytes && piece.type != PieceType::normal)) break;
         vocab.text_ids_[piece.text] = id;
         inner_marks = inner_marks || has_inner_mark(piece.text);
         vocab.longest_ = std::max(vocab.longest_, piece.text.size());
@@ -76,7 +77,7 @@ Result<Vocab> Vocab::make(std::vector<Piece> pieces, TokenId unknown) {
         break;
     }
   }
-  vocab.marks_start_words_ = !inner_marks && vocab.find(kSpaceMark) != kNoToken;
+  vocab.marks_start_words_ = written == PieceText::marked && !inner_marks && vocab.find(kSpaceMark) != kNoToken;
   return vocab;
 }
 

@@ -24,6 +24,9 @@ struct Piece {
   PieceType type = PieceType::normal;
 };
 
+// How a vocabulary's pieces are written: as characters, spaces as marks; or as the bytes that they spell (byte-level BPE).
+enum class PieceText : bool { marked, bytes };
+
 // A vocabulary of more pieces than this, or with a longer piece, is no vocabulary: it is a corrupt file.
 inline constexpr size_t kMaxPieces = size_t{1} << 24;
 inline constexpr size_t kMaxPieceBytes = 4096;
@@ -31,7 +34,7 @@ inline constexpr size_t kMaxPieceBytes = 4096;
 class Vocab {
  public:
   // Errors: corrupt_file (no pieces, too many, a piece too long, a score that is no number, a byte piece that is not <0xXX>).
-  static Result<Vocab> make(std::vector<Piece> pieces, TokenId unknown);
+  static Result<Vocab> make(std::vector<Piece> pieces, TokenId unknown, PieceText written = PieceText::marked);
 
   Vocab(Vocab&&) noexcept = default;
   Vocab& operator=(Vocab&&) noexcept = default;
@@ -43,7 +46,10 @@ class Vocab {
   const Piece& operator[](TokenId id) const { return pieces_[static_cast<size_t>(id)]; }
   const std::vector<Piece>& pieces() const { return pieces_; }
 
-  // The piece that text may become: normal, user-defined and unused ones. Control, unknown and byte pieces are never spelt
+  PieceText written() const { return written_; }
+
+  // The piece that text may become: normal, user-defined and unused ones; of pieces written as bytes the normal ones alone,
+  // since the others are written as text and may look like bytes of another. Control, unknown and byte pieces are never spelt
   // by text, so that a user's "<s>" stays text. kNoToken: none.
   TokenId find(std::string_view text) const;
   TokenId find_any(std::string_view text) const;  // of any type; a search through all pieces
@@ -68,6 +74,7 @@ class Vocab {
   std::unordered_map<std::string_view, TokenId> text_ids_;
   std::array<TokenId, 256> byte_ids_{};
   TokenId unknown_ = kNoToken;
+  PieceText written_ = PieceText::marked;
   size_t longest_ = 0;
   bool marks_start_words_ = false;
 };

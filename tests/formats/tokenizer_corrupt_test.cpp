@@ -29,7 +29,7 @@ const std::string kKey = "tokenizer.ggml.";
 constexpr ErrorCode kCorrupt = ErrorCode::corrupt_file;
 
 const std::vector<BadMetadata> kBadMetadata = {
-    {"another model", ErrorCode::unsupported, [](Metadata& m) { m.set(kKey + "model", std::string("gpt2")); }},
+    {"another model", ErrorCode::unsupported, [](Metadata& m) { m.set(kKey + "model", std::string("bert")); }},
     {"a model that is no string", kCorrupt, [](Metadata& m) { m.set(kKey + "model", uint64_t{1}); }},
     {"tokens of another kind", kCorrupt,
      [](Metadata& m) {
@@ -124,7 +124,7 @@ const std::vector<BadJson> kBadJson = {
     {"/normalizer", "{\"type\": \"Replace\", \"pattern\": {\"String\": \"\"}, \"content\": \"x\"}", kCorrupt},
     {"/normalizer", "{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"!!!\"}", kCorrupt},
     {"/normalizer", "{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"AAAA\"}", kCorrupt},
-    {"/pre_tokenizer", "{\"type\": \"ByteLevel\"}", ErrorCode::unsupported},
+    {"/pre_tokenizer", "{\"type\": \"BertPreTokenizer\"}", ErrorCode::unsupported},
     {"/pre_tokenizer", "{\"type\": \"Metaspace\", \"prepend_scheme\": \"maybe\"}", kCorrupt},
     {"/pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"_\"}", ErrorCode::unsupported},
     {"/decoder", "{\"type\": \"WordPiece\"}", ErrorCode::unsupported},

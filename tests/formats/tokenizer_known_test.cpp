@@ -116,6 +116,11 @@ TEST_CASE("tokenizer: llama.cpp's llama-spm and phi-3 vectors", "[tokenizer]") {
   check_llama_cpp("ggml-vocab-phi-3.gguf");
 }
 
+TEST_CASE("tokenizer: llama.cpp's byte-level vectors", "[tokenizer]") {
+  check_llama_cpp("ggml-vocab-gpt-2.gguf");
+  check_llama_cpp("ggml-vocab-deepseek-llm.gguf");
+}
+
 TEST_CASE("tokenizer: tokenizer.json of tinystories-656K gives the ids of `tokenizers`", "[tokenizer]") {
   const auto path = test_data("models/tinystories-656K");
   if (!path) return;
@@ -135,7 +140,7 @@ TEST_CASE("tokenizer: stories260K, and kinds that are not built", "[tokenizer]")
     CHECK(tokenizer.size() == 512);
     CHECK(tokenizer.decode(tokenizer.encode("Once upon a time, there was \u00e9")) == "Once upon a time, there was \u00e9");
   }
-  for (const char* file : {"ggml-vocab-gpt-2.gguf", "ggml-vocab-bert-bge.gguf"}) {
+  for (const char* file : {"ggml-vocab-bert-bge.gguf"}) {
     const auto path = test_data(std::string("data/tokenizers/") + file);
     if (!path) continue;
     const std::string bytes = file_bytes(*path);
