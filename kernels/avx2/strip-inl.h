@@ -5,7 +5,7 @@
 #include <immintrin.h>
 
 #include "kernels/generic/matmul_float-inl.h"
-#include "kernels/generic/matmul_int8-inl.h"
+#include "kernels/generic/gemm_int8-inl.h"
 
 namespace {
 
@@ -23,6 +23,9 @@ struct StripAvx2 {
   static constexpr size_t kFloatStrips = 1;
   static constexpr size_t kFloatRows = 6;
   static constexpr size_t kInt8Rows = 4;
+  static constexpr size_t kGemmStrips = 1;
+  template <size_t kScales>
+  static constexpr size_t kGemmRows = 4;
   static constexpr size_t kMatvecStrips = 4;
   static constexpr size_t kChunkColumns = 128;  // of a float matmul: 85 GFLOP/s on Zen 4, 80 with 512
   static constexpr size_t kAttentionRows = 2;   // x 2 strips of scores, of two registers each
@@ -79,6 +82,10 @@ struct StripAvx2 {
   }
 
   static I load_codes(const std::byte* p) { return {load_bytes(p), load_bytes(p + 32)}; }
+  static void store_codes(std::byte* p, I a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.low);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), a.high);
+  }
   static I and_bytes(I a, uint8_t byte) {
     const __m256i mask = _mm256_set1_epi8(static_cast<char>(byte));
     return {_mm256_and_si256(a.low, mask), _mm256_and_si256(a.high, mask)};
@@ -116,12 +123,26 @@ struct StripAvx2 {
     for (size_t half = 0; half < W::kScales; ++half) {
       SISKIN_UNROLL
       for (size_t r = 0; r < kRows; ++r) {
-        const int32_t start = kSigned<W> ? 0 : -W::kOffset * sum_under_scale<W>(x, r, b, half);
+        const int32_t start = kSigned<W> ? 0 : x.template start<W>(r, b, half);
         dots[half][r] = {_mm256_set1_epi32(start), _mm256_set1_epi32(start)};
       }
     }
     add_part<W>(block, group, x, b, 0, dots[0]);
     add_part<W>(block, group, x, b, 1, dots[W::kScales - 1]);
+  }
+
+  template <class W>
+  using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins>;
+  template <class W, class Rows, size_t kRows>
+  [[gnu::always_inline]] static inline void dots(const std::byte* codes, const Rows& x, size_t b,
+                                                 I (&sums)[W::kScales][1][kRows]) {
+    I sums_of_strip[W::kScales][kRows];
+    dot<W>(codes, 0, x, b, sums_of_strip);
+    SISKIN_UNROLL
+    for (size_t half = 0; half < W::kScales; ++half) {
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) sums[half][0][r] = sums_of_strip[half][r];
+    }
   }
 
   // 16 columns. The loops stay loops: GCC would sum the unrolled terms as a tree and spill every one of them.

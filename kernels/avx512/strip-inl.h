@@ -2,16 +2,17 @@
 //
 // Every instruction set has a type of this shape for the bodies in generic/matmul_*-inl.h: F holds 16 floats, I 16 int32, X one
 // activation for all 16 rows; `load` widens column j of the W::kStep columns that lie in 64 bytes of a strip; `dot` gives the
-// exact products of one group of weights with kRows activation blocks, per scale; `load_rows` and `store` move the first n of
+// exact products of one group of weights with kRows activation blocks, per scale, `dots` those of kStrips strips, unpacked to
+// UnpackedOf<W>; `load_rows` and `store` move the first n of
 // 16 rows; `to_f16` rounds 16 floats to nearest even; `fnma` is c - a * b, rounded once.
-// For the policies of generic/weights_int8-inl.h I is also 16 rows x 4 bytes: `load_codes` reads 64 bytes, `and_bytes` masks
+// For the policies of generic/weights_int8-inl.h I is also 16 rows x 4 bytes: `load_codes` and `store_codes` move 64 bytes, `and_bytes` masks
 // each of them, shifts move bits across bytes too, so that a mask follows them.
 #pragma once
 
 #include <immintrin.h>
 
 #include "kernels/generic/matmul_float-inl.h"
-#include "kernels/generic/matmul_int8-inl.h"
+#include "kernels/generic/gemm_int8-inl.h"
 
 namespace {
 
@@ -20,10 +21,14 @@ struct StripAvx512 {
   using I = __m512i;
   using X = __m512;
 
-  // 32 registers: 2 strips x 12 rows of sums, 4 weights, 1 activation; int8 keeps the 8 registers of a block and 8 sums.
+  // 32 registers: 2 strips x 12 rows of sums, 4 weights, 1 activation; int8 keeps the 8 registers of a block and 8 sums,
+  // or 2 strips x 6 rows of sums and as many dots (x 4 rows with two dots each).
   static constexpr size_t kFloatStrips = 2;
   static constexpr size_t kFloatRows = 12;
   static constexpr size_t kInt8Rows = 8;
+  static constexpr size_t kGemmStrips = 2;
+  template <size_t kScales>
+  static constexpr size_t kGemmRows = kScales == 1 ? 6 : 4;
   static constexpr size_t kMatvecStrips = 4;    // fma takes 4 cycles, one chain per strip
   static constexpr size_t kChunkColumns = 512;  // of a float matmul: 95 GFLOP/s on Zen 4, 84 with 128
   static constexpr size_t kAttentionRows = 8;   // x 2 strips of scores
@@ -54,12 +59,13 @@ struct StripAvx512 {
   }
 
   static I load_codes(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static void store_codes(std::byte* p, I a) { _mm512_storeu_si512(p, a); }
   static I and_bytes(I a, uint8_t mask) { return _mm512_and_si512(a, _mm512_set1_epi8(static_cast<char>(mask))); }
   static I bit_or(I a, I b) { return _mm512_or_si512(a, b); }
   static I shift_left(I a, size_t n) { return reinterpret_cast<I>(reinterpret_cast<__v16su>(a) << static_cast<uint32_t>(n)); }
   static I shift_right(I a, size_t n) { return reinterpret_cast<I>(reinterpret_cast<__v16su>(a) >> static_cast<uint32_t>(n)); }
 
-  // vpdpbusd multiplies unsigned codes by signed activations; kOffset * sum(activations) comes off at the start.
+  // vpdpbusd multiplies unsigned codes by signed activations; the offset comes off at the start.
   template <class W, class Rows, size_t kRows>
   [[gnu::always_inline]] static inline void dot(const std::byte* block, size_t group, const Rows& x, size_t b,
                                                 I (&dots)[W::kScales][kRows]) {
@@ -69,12 +75,44 @@ struct StripAvx512 {
     for (size_t r = 0; r < kRows; ++r) {
       SISKIN_UNROLL
       for (size_t half = 0; half < W::kScales; ++half) {
-        dots[half][r] = _mm512_set1_epi32(-W::kOffset * sum_under_scale<W>(x, r, b, half));
+        dots[half][r] = _mm512_set1_epi32(x.template start<W>(r, b, half));
       }
       SISKIN_UNROLL
       for (size_t j = 0; j < 8; ++j) {
         I& sum = dots[j * W::kScales / 8][r];
         sum = _mm512_dpbusd_epi32(sum, w[j], broadcast4(x.q(r, b) + j * 4));
+      }
+    }
+  }
+
+  // One tile loop for all offsets, which only x.start knows. A broadcast activation serves all strips.
+  template <class W>
+  using UnpackedOf = Unpacked<0, 255, W::kScales, W::kMins>;
+  template <class W, class Rows, size_t kStrips, size_t kRows>
+  [[gnu::always_inline]] static inline void dots(const std::byte* codes, const Rows& x, size_t b,
+                                                 I (&sums)[W::kScales][kStrips][kRows]) {
+    SISKIN_UNROLL
+    for (size_t half = 0; half < W::kScales; ++half) {
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) {
+        const I start = _mm512_set1_epi32(x.template start<W>(r, b, half));
+        SISKIN_UNROLL
+        for (size_t s = 0; s < kStrips; ++s) sums[half][s][r] = start;
+      }
+    }
+    SISKIN_UNROLL
+    for (size_t j = 0; j < 8; ++j, codes += kStrips * 64) {
+      I w[kStrips];
+      SISKIN_UNROLL
+      for (size_t s = 0; s < kStrips; ++s) w[s] = _mm512_loadu_si512(codes + s * 64);
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) {
+        const I values = broadcast4(x.q(r, b) + j * 4);
+        SISKIN_UNROLL
+        for (size_t s = 0; s < kStrips; ++s) {
+          I& sum = sums[j * W::kScales / 8][s][r];
+          sum = _mm512_dpbusd_epi32(sum, w[s], values);
+        }
       }
     }
   }

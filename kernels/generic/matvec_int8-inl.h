@@ -11,47 +11,105 @@ namespace {
 
 constexpr size_t kInt8PrefetchBytes = 4096;
 
-// Where a tile's activations lie: one row as QuantRows has it, or up to 8 rows copied together, block by block, so that a tile
-// reads one stream and needs one pointer. q, scale and sums are of row r of the tile and block b of the job.
-struct RowInPlace {
-  const int8_t* values;
-  const float* scales;
-  const int32_t* sums;
-  const int32_t* halves;
-  const int8_t* q(size_t, size_t b) const { return values + b * kQuantBlock; }
-  float scale(size_t, size_t b) const { return scales[b]; }
-  int32_t sum(size_t, size_t b) const { return sums[b]; }
-  int32_t half(size_t, size_t b) const { return halves[b]; }
-};
-
-constexpr size_t kPanelBlockBytes = kQuantBlock + sizeof(float) + 2 * sizeof(int32_t);  // per row
-
-template <size_t kRows>
-struct RowsOfPanel {
-  const std::byte* data;  // per block: kRows x 32 values, kRows scales, kRows sums, kRows sums of first halves
-  const std::byte* block(size_t b) const { return data + b * (kRows * kPanelBlockBytes); }
-  const float* after_values(size_t b) const { return reinterpret_cast<const float*>(block(b) + kRows * kQuantBlock); }
-  const int8_t* q(size_t r, size_t b) const { return reinterpret_cast<const int8_t*>(block(b)) + r * kQuantBlock; }
-  float scale(size_t r, size_t b) const { return after_values(b)[r]; }
-  int32_t sum(size_t r, size_t b) const { return reinterpret_cast<const int32_t*>(after_values(b) + kRows)[r]; }
-  int32_t half(size_t r, size_t b) const { return reinterpret_cast<const int32_t*>(after_values(b) + 2 * kRows)[r]; }
-};
-
 // The activations' sum that goes with a scale: of the group, or of one half of it.
-template <class W, class Rows>
-[[gnu::always_inline]] inline int32_t sum_under_scale(const Rows& x, size_t r, size_t b, size_t half) {
-  if constexpr (W::kScales == 1) return x.sum(r, b);
-  return half == 0 ? x.half(r, b) : x.sum(r, b) - x.half(r, b);
+template <class W>
+[[gnu::always_inline]] inline int32_t sum_under_scale(const siskin::QuantRows& xq, size_t b, size_t half) {
+  if constexpr (W::kScales == 1) return xq.sum[b];
+  return half == 0 ? xq.half[b] : xq.sum[b] - xq.half[b];
 }
 
-// Blocks of 32 columns [begin, end), whole blocks of the weights, of the rows from panel_begin on: of one row in place, or
-// copied to `panel`, where row i's tile starts at (i - panel_begin) * (end - begin) * kPanelBlockBytes.
+// Where a tile's activations lie: one row as QuantRows has it, or several. Of row r of the tile and block b of the job,
+// q are the values; start, from which a sum of products takes the codes' offset off again, is -kOffset * the values' sum;
+// scaled_sum is what mins are multiplied by.
+struct RowInPlace {
+  siskin::QuantRows xq;
+  const int8_t* q(size_t, size_t b) const { return xq.q + b * kQuantBlock; }
+  float scale(size_t, size_t b) const { return xq.scale[b]; }
+  template <class W>
+  int32_t start(size_t, size_t b, size_t half) const {
+    return -W::kOffset * sum_under_scale<W>(xq, b, half);
+  }
+  template <class W>
+  float scaled_sum(size_t, size_t b, size_t half) const {
+    return xq.scale[b] * static_cast<float>(sum_under_scale<W>(xq, b, half));
+  }
+};
+
+// Per row and block, in words: the starts, the scale, the scaled sums if the type has mins.
+template <class W>
+constexpr size_t kFactors = W::kScales + 1 + (W::kMins ? W::kScales : 0);
+template <class W>
+constexpr size_t kFactorBytes = kFactors<W> * sizeof(float);
+
+// Blocks of 32 columns [begin, end), whole blocks of the weights, of the rows from panel_begin on. Of several rows the factors
+// are copied, tile after tile, as [block][factor][row].
 struct Int8Job {
   const MatmulArgs& args;
   size_t begin = 0;
   size_t end = 0;
-  const std::byte* panel = nullptr;
+  const std::byte* factors = nullptr;
   size_t panel_begin = 0;
+
+  size_t factors_at(size_t row, size_t bytes) const { return (row - panel_begin) * (end - begin) * bytes; }
+};
+
+// Up to so many blocks of 32 columns that are whole blocks of the weights.
+template <class W>
+constexpr size_t whole_blocks(size_t blocks) {
+  constexpr size_t groups = W::kColumns / kQuantBlock;
+  return (blocks + groups - 1) / groups * groups;
+}
+
+// The factors of `rows` rows from row i on, one tile.
+template <class W>
+inline void copy_factors(const Int8Job& job, size_t i, size_t rows, std::byte* factors) {
+  factors += job.factors_at(i, kFactorBytes<W>);
+  const siskin::QuantRows& xq = job.args.xq;
+  for (size_t r = 0; r < rows; ++r) {
+    const size_t first = activation_row(job.args, i + r) * (job.args.w.cols / kQuantBlock) + job.begin;
+    const RowInPlace x{{nullptr, xq.scale + first, xq.sum + first, xq.half + first}};
+    std::byte* out = factors + r * sizeof(float);
+    for (size_t b = 0; b < job.end - job.begin; ++b, out += rows * kFactorBytes<W>) {
+      const auto put = [=](size_t factor, auto word) {
+        __builtin_memcpy(out + factor * rows * sizeof(float), &word, sizeof(word));
+      };
+      SISKIN_UNROLL
+      for (size_t half = 0; half < W::kScales; ++half) {
+        put(half, x.start<W>(r, b, half));
+        if constexpr (W::kMins) put(W::kScales + 1 + half, x.scaled_sum<W>(r, b, half));
+      }
+      put(W::kScales, x.scale(r, b));
+    }
+  }
+}
+
+template <class W, size_t kRows>
+struct RowsOfTile {
+  const int8_t* values[kRows];
+  const std::byte* factors;
+
+  RowsOfTile(const Int8Job& job, size_t row) : factors(job.factors + job.factors_at(row, kFactorBytes<W>)) {
+    SISKIN_UNROLL
+    for (size_t r = 0; r < kRows; ++r) {
+      values[r] = job.args.xq.q + activation_row(job.args, row + r) * job.args.w.cols + job.begin * kQuantBlock;
+    }
+  }
+  template <class Word>
+  Word word(size_t r, size_t b, size_t factor) const {
+    Word word;
+    __builtin_memcpy(&word, factors + ((b * kFactors<W> + factor) * kRows + r) * sizeof(Word), sizeof(Word));
+    return word;
+  }
+  const int8_t* q(size_t r, size_t b) const { return values[r] + b * kQuantBlock; }
+  float scale(size_t r, size_t b) const { return word<float>(r, b, W::kScales); }
+  template <class>
+  int32_t start(size_t r, size_t b, size_t half) const {
+    return word<int32_t>(r, b, half);
+  }
+  template <class>
+  float scaled_sum(size_t r, size_t b, size_t half) const {
+    return word<float>(r, b, W::kScales + 1 + half);
+  }
 };
 
 // acc[r] += the group's products with row r.
@@ -72,7 +130,7 @@ template <class V, class W, size_t kRows, class Rows>
       const typename V::F min = W::template min<V>(w, group, half);
       SISKIN_UNROLL
       for (size_t r = 0; r < kRows; ++r) {
-        const float sum = x.scale(r, b) * static_cast<float>(sum_under_scale<W>(x, r, b, half));
+        const float sum = x.template scaled_sum<W>(r, b, half);
         acc[r] = V::fnma(min, V::broadcast(&sum), acc[r]);
       }
     }
@@ -115,7 +173,7 @@ struct Int8MatvecTile {
     const size_t first = activation_row(job.args, row) * (job.args.w.cols / kQuantBlock);
     const siskin::QuantRows& xq = job.args.xq;
     int8_tile<V, W, 1>(job, strip, row,
-                       RowInPlace{xq.q + first * kQuantBlock, xq.scale + first, xq.sum + first, xq.half + first});
+                       RowInPlace{{xq.q + first * kQuantBlock, xq.scale + first, xq.sum + first, xq.half + first}});
   }
 };
 
@@ -125,8 +183,7 @@ struct Int8Tile {
   template <size_t kStrips, size_t kRows>
   [[gnu::noinline]] static void run(const Int8Job& job, size_t strip, size_t row) {
     static_assert(kStrips == 1);
-    const size_t offset = (row - job.panel_begin) * (job.end - job.begin) * kPanelBlockBytes;
-    int8_tile<V, W, kRows>(job, strip, row, RowsOfPanel<kRows>{job.panel + offset});
+    int8_tile<V, W, kRows>(job, strip, row, RowsOfTile<W, kRows>(job, row));
   }
 };
 

@@ -5,7 +5,7 @@
 #include <arm_neon.h>
 
 #include "kernels/generic/matmul_float-inl.h"
-#include "kernels/generic/matmul_int8-inl.h"
+#include "kernels/generic/gemm_int8-inl.h"
 
 namespace {
 
@@ -23,6 +23,9 @@ struct StripNeon {
   static constexpr size_t kFloatStrips = 1;
   static constexpr size_t kFloatRows = 6;
   static constexpr size_t kInt8Rows = 4;
+  static constexpr size_t kGemmStrips = 1;
+  template <size_t kScales>
+  static constexpr size_t kGemmRows = 4;
   static constexpr size_t kMatvecStrips = 4;
   static constexpr size_t kChunkColumns = 128;  // of a float matmul
   static constexpr size_t kAttentionRows = 2;   // x 2 strips of scores, of four registers each
@@ -109,6 +112,10 @@ struct StripNeon {
     for (size_t p = 0; p < 4; ++p) codes.part[p] = vreinterpretq_s32_u8(load_bytes(bytes + p * 16));
     return codes;
   }
+  static void store_codes(std::byte* bytes, I a) {
+    SISKIN_UNROLL
+    for (size_t p = 0; p < 4; ++p) vst1q_s32(reinterpret_cast<int32_t*>(bytes) + p * 4, a.part[p]);
+  }
   template <class Op>
   [[gnu::always_inline]] static inline I each(I a, Op op) {
     SISKIN_UNROLL
@@ -141,6 +148,20 @@ struct StripNeon {
       }
     }
     add_steps<W, 0>(block, group, x, b, dots);
+  }
+
+  template <class W>
+  using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins>;
+  template <class W, class Rows, size_t kRows>
+  [[gnu::always_inline]] static inline void dots(const std::byte* codes, const Rows& x, size_t b,
+                                                 I (&sums)[W::kScales][1][kRows]) {
+    I sums_of_strip[W::kScales][kRows];
+    dot<W>(codes, 0, x, b, sums_of_strip);
+    SISKIN_UNROLL
+    for (size_t half = 0; half < W::kScales; ++half) {
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) sums[half][0][r] = sums_of_strip[half][r];
+    }
   }
 
   // The pieces of 4 columns from kPiece on; a template because the lane is part of the instruction.

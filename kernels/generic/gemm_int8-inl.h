@@ -1,0 +1,159 @@
+// matmul of many rows by int8 activations, for every weight type and instruction set: weights are unpacked once per panel of
+// rows, to bytes and f32 scales, and one tile loop multiplies them. V::dots, the dots of a group, is the only part that
+// differs.
+#pragma once
+
+#include "kernels/generic/matmul_float-inl.h"
+#include "kernels/generic/matvec_int8-inl.h"
+
+namespace {
+
+constexpr size_t kVectorBytes = kStripRows * sizeof(float);
+
+// An unpacked group of 32 columns of kStrips strips: [scale][strip] 16 scales, as many mins if there are any, then
+// [column / 4][strip] the codes of 4 columns, which a dot finds as it would in a packed type.
+template <class W>
+constexpr size_t kUnpackedBytes = (W::kScales * (W::kMins ? 2 : 1) + 8) * kVectorBytes;
+
+template <class W, size_t kStrips>
+constexpr size_t kCodesAt = kStrips*(kUnpackedBytes<W> - 8 * kVectorBytes);
+
+template <int offset, int most, size_t scales, bool mins>
+struct Unpacked : WeightCodes<Unpacked<offset, most, scales, mins>> {
+  static constexpr int kOffset = offset;
+  static constexpr int kMostCode = most;
+  static constexpr size_t kScales = scales;
+  static constexpr bool kMins = mins;
+
+  template <class V>
+  [[gnu::always_inline]] static typename V::I code(const std::byte* codes, size_t, size_t step, size_t part) {
+    return V::load_codes(codes + (part * 4 + step) * 64);
+  }
+};
+
+// `unpacked` starts at the strip's first scale.
+template <class V, class W>
+[[gnu::always_inline]] inline void unpack_group(const std::byte* block, size_t group, std::byte* unpacked, size_t strips) {
+  SISKIN_UNROLL
+  for (size_t half = 0; half < W::kScales; ++half) {
+    const auto vector = [=](size_t i) { return reinterpret_cast<float*>(unpacked + i * strips * kVectorBytes); };
+    V::store(vector(half), W::template scale<V>(block, group, half), kStripRows);
+    if constexpr (W::kMins) V::store(vector(W::kScales + half), W::template min<V>(block, group, half), kStripRows);
+  }
+  typename V::I codes[8];
+  W::template codes<V>(block, group, codes);
+  unpacked += strips * (kUnpackedBytes<W> - 8 * kVectorBytes);
+  SISKIN_UNROLL
+  for (size_t j = 0; j < 8; ++j) V::store_codes(unpacked + j * strips * 64, codes[j]);
+}
+
+// The job's blocks of `strips` strips.
+template <class V, class W>
+[[gnu::noinline]] inline void unpack_strips(const Int8Job& job, size_t strip, size_t strips, std::byte* out) {
+  constexpr size_t groups = W::kColumns / kQuantBlock;
+  const std::byte* w = job.args.w.data + strip * job.args.w.strip_bytes + job.begin / groups * W::kBlockBytes;
+  for (size_t b = job.begin; b < job.end; b += groups, w += W::kBlockBytes) {
+    for (size_t group = 0; group < groups; ++group, out += strips * kUnpackedBytes<W>) {
+      for (size_t s = 0; s < strips; ++s) {
+        unpack_group<V, W>(w + s * job.args.w.strip_bytes, group, out + s * kVectorBytes, strips);
+      }
+    }
+  }
+}
+
+// acc[s][r] += the group's products of strip s with row r.
+template <class V, class W, size_t kStrips, size_t kRows, class Rows>
+[[gnu::always_inline]] inline void gemm_group(const std::byte* w, const Rows& x, size_t b,
+                                              typename V::F (&acc)[kStrips][kRows]) {
+  typename V::I dots[W::kScales][kStrips][kRows];
+  V::template dots<W>(w + kCodesAt<W, kStrips>, x, b, dots);
+  SISKIN_UNROLL
+  for (size_t half = 0; half < W::kScales; ++half) {
+    SISKIN_UNROLL
+    for (size_t s = 0; s < kStrips; ++s) {
+      const typename V::F scale = V::load(WeightsF32{}, w + (half * kStrips + s) * kVectorBytes, 0);
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) {
+        const float dx = x.scale(r, b);
+        acc[s][r] = V::fma(V::mul(scale, V::broadcast(&dx)), V::to_float(dots[half][s][r]), acc[s][r]);
+      }
+      if constexpr (W::kMins) {
+        const typename V::F min = V::load(WeightsF32{}, w + ((W::kScales + half) * kStrips + s) * kVectorBytes, 0);
+        SISKIN_UNROLL
+        for (size_t r = 0; r < kRows; ++r) {
+          const float sum = x.template scaled_sum<W>(r, b, half);
+          acc[s][r] = V::fnma(min, V::broadcast(&sum), acc[s][r]);
+        }
+      }
+    }
+  }
+}
+
+struct GemmJob {
+  const Int8Job& rows;
+  const std::byte* unpacked;  // of the tile's strips
+};
+
+template <class V, class W>
+struct GemmTile {
+  using Job = GemmJob;
+  template <size_t kStrips, size_t kRows>
+  [[gnu::noinline]] static void run(const GemmJob& job, size_t strip, size_t row) {
+    const MatmulArgs& args = job.rows.args;
+    float* y = output_at(args, strip, row);
+    const size_t last_height = strip_height(args, strip + kStrips - 1);
+    const auto height = [=](size_t s) { return s + 1 < kStrips ? kStripRows : last_height; };
+    typename V::F acc[kStrips][kRows];
+    SISKIN_UNROLL
+    for (size_t s = 0; s < kStrips; ++s) {
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) {
+        acc[s][r] = job.rows.begin == 0 ? V::zero() : V::load_rows(y + r * args.y_stride + s * kStripRows, height(s));
+      }
+    }
+    const RowsOfTile<W, kRows> x(job.rows, row);
+    const std::byte* w = job.unpacked;
+    const size_t blocks = job.rows.end - job.rows.begin;
+    for (size_t b = 0; b < blocks; ++b, w += kStrips * kUnpackedBytes<W>) gemm_group<V, W>(w, x, b, acc);
+    SISKIN_UNROLL
+    for (size_t s = 0; s < kStrips; ++s) {
+      SISKIN_UNROLL
+      for (size_t r = 0; r < kRows; ++r) V::store(y + r * args.y_stride + s * kStripRows, acc[s][r], height(s));
+    }
+  }
+};
+
+// A panel of rows and a chunk of blocks at a time: the chunk's weights are unpacked for a few strips, and every row of the
+// panel passes by them; sums wait in y between chunks. Long chunks, though they hold weights in L2 instead of L1: what a tile
+// costs to begin and to end weighs more (Zen 4, a tile of 2 x 6, share of the vpdpbusd peak: 80% in chunks of 64 blocks, 78% of
+// 32, 73% of 16; 80% is the most that one product of scales and one fma per 8 vpdpbusd leave).
+template <class V, class W>
+void gemm_int8(const MatmulArgs& args) noexcept {
+  using U = typename V::template UnpackedOf<W>;
+  constexpr size_t panel_rows = 128, chunk_blocks = 64;
+  constexpr size_t most_rows = V::template kGemmRows<W::kScales>;
+  alignas(64) std::byte unpacked[chunk_blocks * V::kGemmStrips * kUnpackedBytes<U>];
+  alignas(64) std::byte factors[chunk_blocks * panel_rows * kFactorBytes<U>];
+  const size_t blocks = args.w.cols / kQuantBlock;
+  for (size_t begin = 0, end; begin < args.m; begin = end) {
+    end = begin + even_share(args.m - begin, panel_rows);
+    for (size_t b = 0, chunk; b < blocks; b += chunk) {
+      chunk = whole_blocks<W>(even_share(blocks - b, chunk_blocks));
+      const Int8Job job{args, b, b + chunk, factors, begin};
+      for (size_t i = begin, rows; i < end; i += rows) {
+        rows = even_share(end - i, most_rows);
+        copy_factors<W>(job, i, rows, factors);
+      }
+      for (size_t strip = args.strip_begin, strips; strip < args.strip_end; strip += strips) {
+        strips = even_share(args.strip_end - strip, V::kGemmStrips);
+        unpack_strips<V, W>(job, strip, strips, unpacked);
+        for (size_t i = begin, rows; i < end; i += rows) {
+          rows = even_share(end - i, most_rows);
+          run_tile<GemmTile<V, U>, V::kGemmStrips, most_rows>(GemmJob{job, unpacked}, strip, strips, i, rows);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
