@@ -16,9 +16,12 @@ void ActivationRows::resize(size_t n, size_t row_width, bool with_int8) {
 }
 
 void ActivationRows::quantize(const KernelTable& kernels, size_t i, size_t first, size_t n) {
-  if (!quantized) return;
+  if (quantized) quantize_from(kernels, row(i) + first, i, first, n);
+}
+
+void ActivationRows::quantize_from(const KernelTable& kernels, const float* from, size_t i, size_t first, size_t n) {
   const size_t at = i * width + first, block = at / kQuantBlock;
-  kernels.quantize_q8(values.data() + at, n, q.data() + at, scale.data() + block, sum.data() + block, half.data() + block);
+  kernels.quantize_q8(from, n, q.data() + at, scale.data() + block, sum.data() + block, half.data() + block);
 }
 
 // angle(p, j) = p / linear_factor * base^(-2j/n_rot) / divisor_j.   Source: RoFormer (arXiv 2104.09864), eq. 15.

@@ -52,9 +52,15 @@ struct ActivationRows {
   void resize(size_t n, size_t row_width, bool with_int8);
   float* row(size_t i) { return values.data() + i * width; }
   const float* row(size_t i) const { return values.data() + i * width; }
-  QuantRows quant() const { return {q.data(), scale.data(), sum.data(), half.data()}; }
+  // The int8 form from row i on.
+  QuantRows quant(size_t i = 0) const {
+    const size_t block = i * width / kQuantBlock;
+    return {q.data() + i * width, scale.data() + block, sum.data() + block, half.data() + block};
+  }
   // Makes the int8 form of columns [first, first + n) of row i, if the rows have one. REQUIRES: whole blocks.
   void quantize(const KernelTable& kernels, size_t i, size_t first, size_t n);
+  // The same of n values that lie at `from` instead: the row's f32 form is not made.
+  void quantize_from(const KernelTable& kernels, const float* from, size_t i, size_t first, size_t n);
 };
 
 // The arena of one session: every buffer that forward() writes. Sized by the largest step so far.

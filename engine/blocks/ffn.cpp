@@ -8,98 +8,115 @@
 namespace siskin {
 namespace {
 
-// Rows per task: gate and up tiles of 64 rows x a task's columns stay in L2 beside the weights.
-constexpr size_t kTileRows = 64;
-constexpr size_t kTileCols = 512;
+// Columns per task: gate and up tiles of kTaskRows rows stay in L2 beside the weights.
+constexpr size_t kTileCols = 256;
 
-// A run of sorted rows of one expert (or of the dense block, which is one expert that has all rows).
+// The sorted rows of one expert (or of the dense block, which is one expert that has all rows).
 struct Panel {
   const PackedMatrix* gate;
   const PackedMatrix* up;
   const PackedMatrix* down;
   size_t first;  // sorted row
   size_t n;
+  size_t row_task;  // row tasks of the panels before
 };
 
-size_t gate_strips_per_task(const PackedMatrix& gate) {
-  // gate and up are read in turn, each in half as long a run; at most kTileCols columns, a multiple of 32.
-  return std::clamp<size_t>(strips_per_task(gate) / 4 * 2, 2, kTileCols / kStripRows);
+// What a task of a grid over all panels' tasks computes: rows [first, first + n) of a panel, its steps of strips in turn.
+struct Tile {
+  const Panel& panel;
+  size_t first;
+  size_t n;
+  size_t strip_begin;
+  size_t strip_end;
+};
+
+// Calls fn(Tile) for every panel, `step` strips of `shape` and kTaskRows rows at a time, as one grid: no barrier per expert.
+// Row tasks of the same strips are neighbours and share the weights.
+template <class Fn>
+void for_tiles(StepContext& ctx, const std::vector<Panel>& panels, const PackedMatrix& shape, size_t step, Fn&& fn) {
+  const size_t steps = (shape.strips() + step - 1) / step;
+  const size_t row_steps = panels.back().row_task + row_tasks(panels.back().n);
+  ctx.team.run(row_steps * steps, [&](size_t task) {
+    const auto after = std::upper_bound(panels.begin(), panels.end(), task / steps,
+                                        [](size_t row_task, const Panel& panel) { return row_task < panel.row_task; });
+    const Panel& panel = *(after - 1);
+    task -= panel.row_task * steps;
+    const size_t rows = row_tasks(panel.n), begin = task / rows * step, first = task % rows * kTaskRows;
+    fn(Tile{panel, panel.first + first, std::min(kTaskRows, panel.n - first), begin, std::min(begin + step, shape.strips())});
+  });
+}
+
+size_t widest(const std::vector<Panel>& panels) {
+  size_t n = 0;
+  for (const Panel& panel : panels) n = std::max(n, panel.n);
+  return n;
 }
 
 // hidden[row] = silu(gate x[token(row)]) * (up x[token(row)]), for the columns of one task.
-void gate_up_task(StepContext& ctx, const Panel& panel, const uint32_t* tokens, size_t strip_begin, size_t strip_end) {
+void gate_up_tile(StepContext& ctx, const Tile& tile, const uint32_t* tokens) {
   Activations& act = ctx.act;
-  alignas(64) float gate_tile[kTileRows * kTileCols], up_tile[kTileRows * kTileCols];
-  const size_t first_col = strip_begin * kStripRows;
-  const size_t cols = std::min(strip_end * kStripRows, panel.gate->rows) - first_col;
-  const size_t stride = (strip_end - strip_begin) * kStripRows;
-  for (size_t first = panel.first; first < panel.first + panel.n; first += kTileRows) {
-    MatmulArgs args;
-    args.strip_begin = strip_begin;
-    args.strip_end = strip_end;
-    args.m = std::min(kTileRows, panel.first + panel.n - first);
-    args.gather = tokens + first;
-    args.x = act.normed.values.data();
-    args.x_stride = act.normed.width;
-    args.xq = act.normed.quant();
-    args.y_stride = stride;
-    args.w = *panel.gate;
-    args.y = gate_tile;
-    run_matmul(ctx.kernels, args);
-    args.w = *panel.up;
-    args.y = up_tile;
-    run_matmul(ctx.kernels, args);
-    for (size_t i = 0; i < args.m; ++i) {
-      const size_t row = first + i;
-      float* h = act.hidden.row(row) + first_col;
-      ctx.kernels.swiglu(gate_tile + i * stride, up_tile + i * stride, h, cols);
-      act.hidden.quantize(ctx.kernels, row, first_col, cols);
-    }
+  alignas(64) float gate_tile[kTaskRows * kTileCols], up_tile[kTaskRows * kTileCols];
+  const size_t first_col = tile.strip_begin * kStripRows;
+  const size_t cols = std::min(tile.strip_end * kStripRows, tile.panel.gate->rows) - first_col;
+  MatmulArgs args;
+  args.strip_begin = tile.strip_begin;
+  args.strip_end = tile.strip_end;
+  args.m = tile.n;
+  args.gather = tokens + tile.first;
+  args.x = act.normed.values.data();
+  args.x_stride = act.normed.width;
+  args.xq = act.normed.quant();
+  args.y_stride = (tile.strip_end - tile.strip_begin) * kStripRows;
+  args.w = *tile.panel.gate;
+  args.y = gate_tile;
+  run_matmul(ctx.kernels, args);
+  args.w = *tile.panel.up;
+  args.y = up_tile;
+  run_matmul(ctx.kernels, args);
+  for (size_t i = 0; i < tile.n; ++i) {
+    const size_t row = tile.first + i;
+    float* gate = gate_tile + i * args.y_stride;
+    float* h = act.hidden.quantized ? gate : act.hidden.row(row) + first_col;
+    ctx.kernels.swiglu(gate, up_tile + i * args.y_stride, h, cols);
+    if (act.hidden.quantized) act.hidden.quantize_from(ctx.kernels, h, row, first_col, cols);
   }
 }
 
-// All panels' tasks form one grid: no barrier per expert.
 void gate_up(StepContext& ctx, const std::vector<Panel>& panels, const uint32_t* tokens) {
   const PackedMatrix& shape = *panels.front().gate;
-  const size_t step = gate_strips_per_task(shape);
-  const size_t per_panel = (shape.strips() + step - 1) / step;
-  ctx.team.run(panels.size() * per_panel, [&](size_t task) {
-    const size_t begin = task % per_panel * step;
-    gate_up_task(ctx, panels[task / per_panel], tokens, begin, std::min(begin + step, shape.strips()));
-  });
+  const size_t n = widest(panels);
+  // gate and up are read in turn, by few rows each in half as long a run.
+  const size_t run = strips_per_task(shape, n);
+  const size_t step = std::clamp<size_t>(n > kFewRows ? run : run / 4 * 2, 2, kTileCols / kStripRows);
+  for_tiles(ctx, panels, shape, step, [&](const Tile& tile) { gate_up_tile(ctx, tile, tokens); });
 }
 
 // routed[entry(row)] = weight[entry(row)] * (down hidden[row]); each task owns some columns of some rows.
 void expert_down(StepContext& ctx, const std::vector<Panel>& panels, const ExpertBatches& batches, const Routing& routing) {
   const PackedMatrix& shape = *panels.front().down;
-  const size_t step = std::min(strips_per_task(shape), kTileCols / kStripRows);
-  const size_t per_panel = (shape.strips() + step - 1) / step;
+  const size_t step = std::min(strips_per_task(shape, widest(panels)), kTileCols / kStripRows);
   const size_t d = ctx.spec.d_model;
-  ctx.team.run(panels.size() * per_panel, [&](size_t task) {
-    const Panel& panel = panels[task / per_panel];
-    alignas(64) float tile[kTileRows * kTileCols];
+  const ActivationRows& hidden = ctx.act.hidden;
+  for_tiles(ctx, panels, shape, step, [&](const Tile& tile) {
+    alignas(64) float y[kTaskRows * kTileCols];
     MatmulArgs args;
-    args.w = *panel.down;
-    args.strip_begin = task % per_panel * step;
-    args.strip_end = std::min(args.strip_begin + step, shape.strips());
-    args.y = tile;
-    args.y_stride = (args.strip_end - args.strip_begin) * kStripRows;
-    const size_t first_col = args.strip_begin * kStripRows;
-    const size_t cols = std::min(args.strip_end * kStripRows, d) - first_col;
-    for (size_t first = panel.first; first < panel.first + panel.n; first += kTileRows) {
-      args.m = std::min(kTileRows, panel.first + panel.n - first);
-      const size_t blocks = ctx.act.hidden.width / kQuantBlock;
-      args.x = ctx.act.hidden.row(first);
-      args.x_stride = ctx.act.hidden.width;
-      args.xq = {ctx.act.hidden.q.data() + first * ctx.act.hidden.width, ctx.act.hidden.scale.data() + first * blocks,
-                 ctx.act.hidden.sum.data() + first * blocks};
-      run_matmul(ctx.kernels, args);
-      for (size_t i = 0; i < args.m; ++i) {
-        const uint32_t entry = batches.entries[first + i];
-        float* out = ctx.act.routed.data() + entry * d + first_col;
-        const float weight = routing.weights[entry];
-        for (size_t c = 0; c < cols; ++c) out[c] = weight * tile[i * args.y_stride + c];
-      }
+    args.w = *tile.panel.down;
+    args.strip_begin = tile.strip_begin;
+    args.strip_end = tile.strip_end;
+    args.m = tile.n;
+    args.x = hidden.row(tile.first);
+    args.x_stride = hidden.width;
+    args.xq = hidden.quant(tile.first);
+    args.y = y;
+    args.y_stride = (tile.strip_end - tile.strip_begin) * kStripRows;
+    run_matmul(ctx.kernels, args);
+    const size_t first_col = tile.strip_begin * kStripRows;
+    const size_t cols = std::min(tile.strip_end * kStripRows, d) - first_col;
+    for (size_t i = 0; i < tile.n; ++i) {
+      const uint32_t entry = batches.entries[tile.first + i];
+      float* out = ctx.act.routed.data() + entry * d + first_col;
+      const float weight = routing.weights[entry];
+      for (size_t c = 0; c < cols; ++c) out[c] = weight * y[i * args.y_stride + c];
     }
   });
 }
@@ -125,7 +142,7 @@ void dense_ffn(StepContext& ctx, size_t layer, size_t n) {
   ctx.act.hidden.resize(n, ctx.spec.d_ff, reads_int8(down));
   std::vector<uint32_t> tokens(n);
   for (uint32_t i = 0; i < n; ++i) tokens[i] = i;
-  gate_up(ctx, {{&gate.slices[0], &up.slices[0], &down.slices[0], 0, n}}, tokens.data());
+  gate_up(ctx, {{&gate.slices[0], &up.slices[0], &down.slices[0], 0, n, 0}}, tokens.data());
   const LinearJob job{&down.slices[0], ctx.act.delta.data()};
   linear(ctx, ctx.act.hidden, n, {&job, 1});
 }
@@ -144,9 +161,11 @@ void moe_ffn(StepContext& ctx, size_t layer, size_t n) {
 
   const ExpertStore::Lease lease = ctx.experts.acquire(layer, routing.expert_ids);
   std::vector<Panel> panels;
+  size_t row_task = 0;
   for (size_t e = 0; e < spec.n_experts; ++e) {
     const size_t first = batches.offsets[e], rows = batches.offsets[e + 1] - first;
-    if (rows > 0) panels.push_back({&lease.gate(e), &lease.up(e), &lease.down(e), first, rows});
+    if (rows > 0) panels.push_back({&lease.gate(e), &lease.up(e), &lease.down(e), first, rows, row_task});
+    row_task += row_tasks(rows);
   }
   const size_t entries = routing.expert_ids.size();
   ctx.act.hidden.resize(entries, spec.d_ff, reads_int8(down));

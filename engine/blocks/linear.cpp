@@ -7,25 +7,27 @@ void quantize_rows(StepContext& ctx, ActivationRows& rows, size_t n) {
 }
 
 void linear(StepContext& ctx, const ActivationRows& x, size_t n, std::span<const LinearJob> jobs) {
+  const size_t rows = row_tasks(n);
+  const auto strip_tasks = [n](const PackedMatrix& w) {
+    const size_t step = strips_per_task(w, n);
+    return (w.strips() + step - 1) / step;
+  };
   size_t n_tasks = 0;
-  for (const LinearJob& job : jobs) n_tasks += (job.w->strips() + strips_per_task(*job.w) - 1) / strips_per_task(*job.w);
+  for (const LinearJob& job : jobs) n_tasks += strip_tasks(*job.w) * rows;
   ctx.team.run(n_tasks, [&](size_t task) {
     const LinearJob* job = jobs.data();
-    size_t step = strips_per_task(*job->w);
-    for (size_t tasks; task >= (tasks = (job->w->strips() + step - 1) / step);) {
-      task -= tasks;
-      ++job;
-      step = strips_per_task(*job->w);
-    }
+    for (size_t tasks; task >= (tasks = strip_tasks(*job->w) * rows); ++job) task -= tasks;
+    const size_t step = strips_per_task(*job->w, n);
+    const size_t first = task % rows * kTaskRows;  // neighbours share the weights
     MatmulArgs args;
     args.w = *job->w;
-    args.strip_begin = task * step;
+    args.strip_begin = task / rows * step;
     args.strip_end = std::min(args.strip_begin + step, job->w->strips());
-    args.m = n;
-    args.x = x.values.data();
+    args.m = std::min(kTaskRows, n - first);
+    args.x = x.row(first);
     args.x_stride = x.width;
-    args.xq = x.quant();
-    args.y = job->y + args.strip_begin * kStripRows;
+    args.xq = x.quant(first);
+    args.y = job->y + first * job->w->rows + args.strip_begin * kStripRows;
     args.y_stride = job->w->rows;
     run_matmul(ctx.kernels, args);
   });

@@ -21,12 +21,22 @@ struct LinearJob {
 // y_j[i] = W_j x[i] for every job, rows i in [0, n). The grid depends on the shapes alone.
 void linear(StepContext& ctx, const ActivationRows& x, size_t n, std::span<const LinearJob> jobs);
 
-// Strips per task: a sixteenth of the matrix, at most 512 KiB, so that two to eight cores share even a small matrix while a large one is
-// read in long runs (a core's prefetchers restart at every task: 1.2 GB of Q8_0 on two Zen 4 cores, where a plain loop reads 50 GB/s,
-// give 39 in tasks of 70 KB, 48 in 280 KB, 50 in 560 KB). An even number, so that a task's outputs are whole blocks of 32.
-inline size_t strips_per_task(const PackedMatrix& w) {
-  constexpr size_t kTasks = 16, kMostBytes = 512 << 10;
-  return std::max<size_t>(2, std::min(w.strips() / kTasks, kMostBytes / w.strip_bytes) / 2 * 2);
+// Rows per task: a kernel's panel. More would only leave fewer tasks.
+inline constexpr size_t kTaskRows = 128;
+inline size_t row_tasks(size_t n) { return (n + kTaskRows - 1) / kTaskRows; }
+
+// With so few rows a product takes the time that its weights take to be read.
+inline constexpr size_t kFewRows = 8;
+
+// Strips per task of a product with n rows: a sixteenth of the tasks or less, so that two to eight cores share even a small matrix,
+// and an even number, so that a task's outputs are whole blocks of 32.
+// Few rows read long runs of weights, at most 512 KiB, since a core's prefetchers restart at every task: 1.2 GB of Q8_0 on two Zen 4
+// cores, where a plain loop reads 50 GB/s, give 39 in tasks of 70 KB, 48 in 280 KB, 50 in 560 KB.
+// Many rows want strips enough to pay for what a task prepares of its rows.
+inline size_t strips_per_task(const PackedMatrix& w, size_t n = 1) {
+  constexpr size_t kTasks = 16, kMostBytes = 512 << 10, kMostStrips = 16;
+  const size_t share = w.strips() * row_tasks(n) / kTasks;
+  return std::max<size_t>(2, std::min(share, n > kFewRows ? kMostStrips : kMostBytes / w.strip_bytes) / 2 * 2);
 }
 
 inline bool reads_int8(const Tensor& tensor) { return activation_of(tensor.type) == Activation::int8; }
