@@ -81,12 +81,12 @@ std::string brand() {
 #elif defined(__aarch64__)
 
 CpuFeatures detect() {
-  constexpr uint64_t kAsimd = 1u << 1, kFphp = 1u << 9, kAsimdhp = 1u << 10, kAsimddp = 1u << 20;  // HWCAP
-  constexpr uint64_t kI8mm = 1u << 13;                                                             // HWCAP2
+  constexpr uint64_t kAsimd = 1u << 1, kAsimddp = 1u << 20;  // HWCAP
+  constexpr uint64_t kI8mm = 1u << 13;                       // HWCAP2
   CpuFeatures f;
   const uint64_t caps = getauxval(AT_HWCAP);
   f.neon = has_all(caps, kAsimd);
-  f.neon_dot = has_all(caps, kAsimd | kFphp | kAsimdhp | kAsimddp);
+  f.neon_dot = has_all(caps, kAsimd | kAsimddp);
   f.neon_i8mm = f.neon_dot && has_all(getauxval(AT_HWCAP2), kI8mm);
   return f;
 }

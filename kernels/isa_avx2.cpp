@@ -8,4 +8,4 @@
 #include "kernels/generic/table-inl.h"
 #include "kernels/isa_tables.h"
 
-constinit const siskin::KernelTable siskin::kTableAvx2 = table_of<StripAvx2, xsimd::fma3<xsimd::avx2>>();
+constinit const siskin::KernelTable siskin::kTableAvx2 = with_int8<StripAvx2>(table_of<StripAvx2, xsimd::fma3<xsimd::avx2>>());

@@ -1,4 +1,5 @@
-// The kernel table of AVX-512 F/BW/DQ/VL/VNNI. Built with that set's flags; one global symbol.
+// The kernel table of AVX-512 F/BW/DQ/VL/VNNI: the int8 rows alone, the rest is avx512's. Built with that set's flags; one
+// global symbol.
 #if defined(__GNUC__) && !defined(__clang__)
 // GCC 12's own avx512fintrin.h starts results from undefined registers and then warns about them (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -9,4 +10,4 @@
 #include "kernels/generic/table-inl.h"
 #include "kernels/isa_tables.h"
 
-constinit const siskin::KernelTable siskin::kTableAvx512Vnni = table_of<StripAvx512, xsimd::avx512bw>();
+constinit const siskin::KernelTable siskin::kTableAvx512Vnni = with_int8<StripAvx512>();

@@ -1,7 +1,8 @@
-// The kernel table of ARMv8.2 NEON with dotprod and fp16. Built with that set's flags; one global symbol.
+// The kernel table of ARMv8.2 NEON with dotprod: the int8 rows alone, the rest is neon's. Built with that set's flags; one
+// global symbol.
 
-#include "kernels/neon/strip-inl.h"
 #include "kernels/generic/table-inl.h"
 #include "kernels/isa_tables.h"
+#include "kernels/neon/strip-inl.h"
 
-constinit const siskin::KernelTable siskin::kTableNeonDot = table_of<StripNeon, xsimd::neon64>();
+constinit const siskin::KernelTable siskin::kTableNeonDot = with_int8<StripNeon>();

@@ -7,7 +7,9 @@ namespace siskin {
 
 extern const KernelTable kTableRef;         // complete, baseline flags
 extern const KernelTable kTableAvx2;        // AVX2 + FMA + F16C
-extern const KernelTable kTableAvx512Vnni;  // AVX-512 F/BW/DQ/VL/VNNI
-extern const KernelTable kTableNeonDot;     // ARMv8.2 NEON + dotprod + fp16
+extern const KernelTable kTableAvx512;      // AVX-512 F/BW/DQ/VL
+extern const KernelTable kTableAvx512Vnni;  // the same + VNNI
+extern const KernelTable kTableNeon;        // ARMv8.0 NEON
+extern const KernelTable kTableNeonDot;     // ARMv8.2 NEON + dotprod
 
 }  // namespace siskin

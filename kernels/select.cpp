@@ -44,6 +44,15 @@ bool holds(const KernelTable& table, std::string_view kernel) {
 
 }  // namespace
 
+std::span<const char* const> built_isas() {
+  static const std::vector<const char*> names = {
+#define SISKIN_ISA(name, table) #name,
+#include "isa_list.inc"
+#undef SISKIN_ISA
+  };
+  return names;
+}
+
 std::span<const Isa> available_isas() {
   static const std::vector<Isa> isas = build_isas();
   return isas;

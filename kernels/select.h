@@ -13,11 +13,13 @@
 namespace siskin {
 
 struct Isa {
-  const char* name;           // "ref", "avx2", "avx512vnni", "neon_dot"
+  const char* name;           // "ref", or a name of built_isas()
   const KernelTable* own;     // this set's bodies alone, null entries where it has none
   KernelTable complete;       // ref overlaid by every supported set up to this one
 };
 
+// The instruction sets of this build but "ref", ascending, whatever this CPU runs.
+std::span<const char* const> built_isas();
 // The instruction sets that this CPU runs and this build has, ascending; the first is "ref".
 std::span<const Isa> available_isas();
 // `name` empty: SISKIN_ISA if set, else the last of available_isas(). Unknown or absent: invalid_argument, with the list of what is there.

@@ -45,42 +45,69 @@ void rms_norm(const siskin::RmsNormArgs& args) noexcept {
              [&](const Batch<A>& x, size_t j, size_t n) { return x * inverse * load_row<A>(args.w + j, n); });
 }
 
-// A pair is a complex number a + ib times cos + i sin.
+// A vector of pairs: their first members and their second ones. A pair is a complex number a + ib.
 template <class A>
-inline void rotate(const Batch<A>& a, const Batch<A>& b, const Batch<A>& cos, const Batch<A>& sin, Batch<A>& first,
-                   Batch<A>& second) {
-  first = xsimd::fms(a, cos, b * sin);
-  second = xsimd::fma(a, sin, b * cos);
-}
+struct Pairs {
+  Batch<A> first, second;
+};
 
+// Where the pairs of a head lie.
 template <class A>
-inline void rotate_halves(float* head, size_t pairs, const float* cos, const float* sin) {
-  constexpr size_t width = Batch<A>::size;
-  for (size_t j = 0; j < pairs; j += width) {
-    const size_t n = pairs - j < width ? pairs - j : width;
-    Batch<A> first, second;
-    rotate<A>(load_row<A>(head + j, n), load_row<A>(head + pairs + j, n), load_row<A>(cos + j, n), load_row<A>(sin + j, n),
-              first, second);
-    store_row<A>(head + j, first, n);
-    store_row<A>(head + pairs + j, second, n);
+struct HalvesOfHead {
+  float* head;
+  size_t pairs;
+  Pairs<A> load(size_t j) const { return {Batch<A>::load_unaligned(head + j), Batch<A>::load_unaligned(head + pairs + j)}; }
+  void store(size_t j, const Pairs<A>& p) const {
+    p.first.store_unaligned(head + j);
+    p.second.store_unaligned(head + pairs + j);
   }
-}
+  float& first(size_t j) const { return head[j]; }
+  float& second(size_t j) const { return head[pairs + j]; }
+};
 
 template <class A>
-inline void rotate_interleaved(float* head, size_t pairs, const float* cos, const float* sin) {
+struct InterleavedHead {
   using Complex = xsimd::batch<std::complex<float>, A>;
-  constexpr size_t width = Batch<A>::size;
-  auto* numbers = reinterpret_cast<std::complex<float>*>(head);
-  for (size_t j = 0; j < pairs; j += width) {
-    const size_t n = pairs - j < width ? pairs - j : width;
-    std::complex<float> part[width];
-    if (n < width) __builtin_memcpy(static_cast<void*>(part), head + 2 * j, n * 2 * sizeof(float));
-    const Complex x = Complex::load_unaligned(n < width ? part : numbers + j);
-    Batch<A> first, second;
-    rotate<A>(x.real(), x.imag(), load_row<A>(cos + j, n), load_row<A>(sin + j, n), first, second);
-    Complex(first, second).store_unaligned(n < width ? part : numbers + j);
-    if (n < width) __builtin_memcpy(head + 2 * j, static_cast<const void*>(part), n * 2 * sizeof(float));
+  float* head;
+  size_t pairs;
+  std::complex<float>* at(size_t j) const { return reinterpret_cast<std::complex<float>*>(head + 2 * j); }
+  Pairs<A> load(size_t j) const {
+    const Complex numbers = Complex::load_unaligned(at(j));
+    return {numbers.real(), numbers.imag()};
   }
+  void store(size_t j, const Pairs<A>& p) const { Complex(p.first, p.second).store_unaligned(at(j)); }
+  float& first(size_t j) const { return head[2 * j]; }
+  float& second(size_t j) const { return head[2 * j + 1]; }
+};
+
+// Pairs [j, j + width) times cos + i sin.
+template <class A, class Head>
+inline Pairs<A> rotated(const Head& head, size_t j, const float* cos, const float* sin) {
+  const Pairs<A> p = head.load(j);
+  const Batch<A> c = Batch<A>::load_unaligned(cos + j);
+  const Batch<A> s = Batch<A>::load_unaligned(sin + j);
+  return {xsimd::fms(p.first, c, p.second * s), xsimd::fma(p.first, s, p.second * c)};
+}
+
+// Whole vectors, then the rest as one more vector that ends with the head: it overlaps the one before, so it is computed from
+// the values before any is stored. A head of less than a vector goes pair by pair, in the same arithmetic.
+template <class A, class Head>
+inline void rotate_head(const Head& head, const float* cos, const float* sin) {
+  constexpr size_t width = Batch<A>::size;
+  const size_t whole = head.pairs / width * width;
+  if (whole == 0) {
+    for (size_t j = 0; j < head.pairs; ++j) {
+      const float a = head.first(j);
+      const float b = head.second(j);
+      head.first(j) = __builtin_fmaf(a, cos[j], -(b * sin[j]));
+      head.second(j) = __builtin_fmaf(a, sin[j], b * cos[j]);
+    }
+    return;
+  }
+  const size_t last = head.pairs - width;
+  const Pairs<A> rest = rotated<A>(head, last, cos, sin);
+  for (size_t j = 0; j < whole; j += width) head.store(j, rotated<A>(head, j, cos, sin));
+  if (whole < head.pairs) head.store(last, rest);
 }
 
 template <class A>
@@ -88,9 +115,9 @@ void rope(const siskin::RopeArgs& args) noexcept {
   for (size_t h = 0; h < args.n_heads; ++h) {
     float* head = args.x + h * args.head_dim;
     if (args.interleaved) {
-      rotate_interleaved<A>(head, args.n_rot / 2, args.cos, args.sin);
+      rotate_head<A>(InterleavedHead<A>{head, args.n_rot / 2}, args.cos, args.sin);
     } else {
-      rotate_halves<A>(head, args.n_rot / 2, args.cos, args.sin);
+      rotate_head<A>(HalvesOfHead<A>{head, args.n_rot / 2}, args.cos, args.sin);
     }
   }
 }

@@ -1,5 +1,6 @@
 // The kernel table of an instruction set that has a strip vector and an xsimd architecture: which body serves which row of the list.
-// A set that wants another body for a row overrides it in its own unit.
+// A set that wants another body for a row overrides it in its own unit; one that adds an int8 dot to a lower set has those rows
+// alone.
 #pragma once
 
 #include "kernels/generic/attention-inl.h"
@@ -12,20 +13,27 @@
 
 namespace {
 
+// The rows whose bodies are built on Strip's int8 dot.
+template <class Strip>
+constexpr siskin::KernelTable with_int8(siskin::KernelTable table = {}) {
+  table.matvec_q8_0 = matvec_int8<Strip, WeightsQ8_0>;
+  table.matvec_q4_0 = matvec_int8<Strip, WeightsQ4_0>;
+  table.matmul_q8_0 = matmul_int8<Strip, WeightsQ8_0>;
+  table.matmul_q4_0 = matmul_int8<Strip, WeightsQ4_0>;
+  return table;
+}
+
+// All others.
 template <class Strip, class Arch>
 constexpr siskin::KernelTable table_of() {
   return {
       .matvec_f32 = matvec_float<Strip, WeightsF32>,
       .matvec_f16 = matvec_float<Strip, WeightsF16>,
       .matvec_bf16 = matvec_float<Strip, WeightsBf16>,
-      .matvec_q8_0 = matvec_int8<Strip, WeightsQ8_0>,
-      .matvec_q4_0 = matvec_int8<Strip, WeightsQ4_0>,
       .matvec_rows = matmul_rows<Arch>,
       .matmul_f32 = matmul_float<Strip, WeightsF32>,
       .matmul_f16 = matmul_float<Strip, WeightsF16>,
       .matmul_bf16 = matmul_float<Strip, WeightsBf16>,
-      .matmul_q8_0 = matmul_int8<Strip, WeightsQ8_0>,
-      .matmul_q4_0 = matmul_int8<Strip, WeightsQ4_0>,
       .matmul_rows = matmul_rows<Arch>,
       .get_row = get_row<Strip>,
       .quantize_q8 = quantize_q8<Arch>,

@@ -1,6 +1,7 @@
 // Choosing a table: order, overlays, SISKIN_ISA, and errors that say what is there.
 #include "kernels/select.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <optional>
@@ -94,12 +95,27 @@ TEST_CASE("a name given beats SISKIN_ISA", "[select]") {
   CHECK((*chosen)->own == &siskin::kTableRef);
 }
 
+// An emulator can be a CPU of which the sets are known; CMakeLists.txt names them. Elsewhere: in the order of the build.
+TEST_CASE("the sets there are the ones that this CPU runs", "[select]") {
+  std::string there = available_isas().front().name;
+  for (const Isa& isa : available_isas().subspan(1)) there += std::string(" ") + isa.name;
+  if (const char* expected = std::getenv("SISKIN_TEST_ISAS")) CHECK(there == expected);
+
+  auto built = siskin::built_isas().begin();
+  for (const Isa& isa : available_isas().subspan(1)) {
+    built = std::find_if(built, siskin::built_isas().end(), [&](const char* name) { return std::string(name) == isa.name; });
+    CHECK(built != siskin::built_isas().end());
+  }
+}
+
 TEST_CASE("the CPU has a name and consistent features", "[cpu]") {
   const siskin::CpuFeatures& cpu = siskin::cpu_features();
   CHECK_FALSE(siskin::cpu_name().empty());
   if (cpu.avx512vnni) CHECK(cpu.avx512);
   if (cpu.avx512) CHECK(cpu.avx2);
+  if (cpu.avx2vnni) CHECK(cpu.avx2);
   if (cpu.neon_dot) CHECK(cpu.neon);
+  if (cpu.neon_i8mm) CHECK(cpu.neon_dot);
 #if defined(__aarch64__)
   CHECK(cpu.neon);  // part of the architecture
 #endif

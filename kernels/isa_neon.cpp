@@ -1,0 +1,7 @@
+// The kernel table of ARMv8.0 NEON, which every arm64 CPU has. Built with that set's flags; one global symbol.
+
+#include "kernels/generic/table-inl.h"
+#include "kernels/isa_tables.h"
+#include "kernels/neon/strip-inl.h"
+
+constinit const siskin::KernelTable siskin::kTableNeon = table_of<StripNeon, xsimd::neon64>();
