@@ -1,12 +1,13 @@
 #include "engine/exec/worker_team.h"
 
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/task_arena.h>
+
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <thread>
-
-#include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/task_arena.h>
 
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
@@ -26,9 +27,11 @@ constexpr uint64_t next_of(uint64_t word) { return word & kTaskMask; }
 constexpr uint64_t count_of(uint64_t word) { return (word >> kTaskBits) & kTaskMask; }
 constexpr uint64_t open_grid(uint64_t epoch, uint64_t count) { return (epoch << (2 * kTaskBits)) | (count << kTaskBits); }
 
-// A worker without work pauses this often (about 50 us), then yields between looks (a few ms in all), then goes back to TBB.
+// Who has to wait pauses this often (about 50 us), then yields between looks (a few ms in all), and then stops burning what a
+// crowded or throttled machine has left: a worker goes back to TBB, the caller sleeps between looks.
 constexpr unsigned kPauses = 1000;
 constexpr unsigned kYields = 4000;
+constexpr std::chrono::microseconds kNap{50};
 
 // ThreadSanitizer does not see inside libtbb, so it is told what enqueue promises: a task sees what was written before it.
 #if defined(__SANITIZE_THREAD__)
@@ -119,8 +122,10 @@ void WorkerTeam::run_grid(size_t n, TaskFn call, void* fn) {
   for (unsigned spins = 0; shared.done.load(std::memory_order_acquire) != n; ++spins) {
     if (spins < kPauses) {
       pause_cpu();
-    } else {
+    } else if (spins < kPauses + kYields) {
       std::this_thread::yield();
+    } else {
+      std::this_thread::sleep_for(kNap);
     }
   }
 }

@@ -205,14 +205,14 @@ uint64_t total_memory_bytes() {
   return limit ? std::min(machine, *limit) : machine;
 }
 
-unsigned usable_threads() {
-  const unsigned threads = affinity_threads();
-  const auto quota = current_cpu_quota();
-  if (!quota) return threads;
+unsigned threads_within(unsigned cpus, std::optional<double> quota) {
+  if (!quota) return cpus;
   // Rounded down: with more threads than the quota the group is throttled, and one stalled thread stalls its whole step.
   const double whole = std::max(std::floor(*quota), 1.0);
-  return whole < threads ? static_cast<unsigned>(whole) : threads;
+  return whole < cpus ? static_cast<unsigned>(whole) : cpus;
 }
+
+unsigned usable_threads() { return threads_within(affinity_threads(), current_cpu_quota()); }
 
 uint64_t available_memory_bytes() {
   const uint64_t machine = parse_meminfo(read_small_file("/proc/meminfo"), "MemAvailable").value_or(0);

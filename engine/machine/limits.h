@@ -37,6 +37,9 @@ std::optional<uint64_t> cgroup_memory_limit(const std::filesystem::path& root, c
 // A whole small file of /proc or /sys; empty when it cannot be read.
 std::string read_small_file(const std::filesystem::path& path);
 
+// How many threads pay: one per CPU of the affinity mask, and no more than the quota's whole CPUs, but one.
+unsigned threads_within(unsigned cpus, std::optional<double> quota);
+
 std::optional<double> current_cpu_quota();
 uint64_t total_memory_bytes();  // of the machine, or the cgroup's limit where that is less
 

@@ -1,4 +1,5 @@
 // The kernel's accounts of cgroups and memory, on sample texts and on this machine.
+#include <sched.h>
 #include <siskin/machine.h>
 
 #include <catch2/catch.hpp>
@@ -91,6 +92,29 @@ TEST_CASE("the tightest limit on the way up counts", "[machine]") {
   CHECK(cgroup_cpu_quota(v1.path(), host) == 3.0);
   CHECK(cgroup_memory_left(v1.path(), host) == uint64_t{0});
   CHECK_FALSE(cgroup_cpu_quota(v1.path() / "absent", host));
+}
+
+TEST_CASE("no more threads than CPUs or whole CPUs of the quota, and never none", "[machine]") {
+  CHECK(threads_within(4, std::nullopt) == 4);
+  CHECK(threads_within(4, 2.0) == 2);
+  CHECK(threads_within(4, 2.9) == 2);
+  CHECK(threads_within(2, 16.0) == 2);
+  CHECK(threads_within(4, 0.5) == 1);
+  CHECK(threads_within(1, 0.01) == 1);
+}
+
+TEST_CASE("a thread bound to one CPU has one thread", "[machine]") {
+  cpu_set_t before;
+  REQUIRE(sched_getaffinity(0, sizeof(before), &before) == 0);
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &before)) ++cpu;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  REQUIRE(sched_setaffinity(0, sizeof(one), &one) == 0);
+  CHECK(usable_threads() == 1);
+  REQUIRE(sched_setaffinity(0, sizeof(before), &before) == 0);
+  CHECK(usable_threads() <= static_cast<unsigned>(CPU_COUNT(&before)));
 }
 
 TEST_CASE("this process has at least one thread and some memory", "[machine]") {
