@@ -13,7 +13,15 @@ set_property(GLOBAL PROPERTY SISKIN_ISA_OBJECTS "")
 # siskin_add_isa(name SOURCE file FLAGS "-m..." SYMBOL kTableName)
 # `name` is also the field of CpuFeatures that says whether a CPU runs it. Call in ascending order.
 function(siskin_add_isa name)
+  siskin_isolate_isa(${name} siskin_kernel_objects ${ARGN})
   cmake_parse_arguments(PARSE_ARGV 1 ISA "" "SOURCE;FLAGS;SYMBOL" "")
+  set_property(GLOBAL APPEND PROPERTY SISKIN_ISA_ROWS "SISKIN_ISA(${name}, ${ISA_SYMBOL})")
+endfunction()
+
+# siskin_isolate_isa(name user SOURCE file FLAGS "-m..." SYMBOL kTableName): the object alone, for whatever links the interface
+# library `user`; select.cpp does not learn of its table.
+function(siskin_isolate_isa name user)
+  cmake_parse_arguments(PARSE_ARGV 2 ISA "" "SOURCE;FLAGS;SYMBOL" "")
   separate_arguments(flags UNIX_COMMAND "${ISA_FLAGS}")
   string(LENGTH ${ISA_SYMBOL} symbol_length)
   set(mangled _ZN6siskin${symbol_length}${ISA_SYMBOL}E)
@@ -35,9 +43,8 @@ function(siskin_add_isa name)
     COMMENT "Isolating the ${name} kernels" VERBATIM COMMAND_EXPAND_LISTS)
   add_custom_target(siskin_isolate_${name} DEPENDS ${object})
 
-  target_sources(siskin_kernel_objects INTERFACE ${object})
-  add_dependencies(siskin_kernel_objects siskin_isolate_${name})
-  set_property(GLOBAL APPEND PROPERTY SISKIN_ISA_ROWS "SISKIN_ISA(${name}, ${ISA_SYMBOL})")
+  target_sources(${user} INTERFACE ${object})
+  add_dependencies(${user} siskin_isolate_${name})
   set_property(GLOBAL APPEND PROPERTY SISKIN_ISA_OBJECTS "${object}=${mangled}")
 endfunction()
 

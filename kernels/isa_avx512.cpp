@@ -5,8 +5,9 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
-#include "kernels/avx512/strip-inl.h"
+#include "kernels/avx512/strip_maddubs-inl.h"
 #include "kernels/generic/table-inl.h"
 #include "kernels/isa_tables.h"
 
-constinit const siskin::KernelTable siskin::kTableAvx512 = table_of<StripAvx512, xsimd::avx512bw>();
+constinit const siskin::KernelTable siskin::kTableAvx512 =
+    with_int8<StripAvx512Maddubs>(table_of<StripAvx512, xsimd::avx512bw>());

@@ -2,6 +2,6 @@
 
 #include "kernels/generic/table-inl.h"
 #include "kernels/isa_tables.h"
-#include "kernels/neon/strip-inl.h"
+#include "kernels/neon/strip_widening-inl.h"
 
-constinit const siskin::KernelTable siskin::kTableNeon = table_of<StripNeon, xsimd::neon64>();
+constinit const siskin::KernelTable siskin::kTableNeon = with_int8<StripNeonWidening>(table_of<StripNeon, xsimd::neon64>());

@@ -7,9 +7,11 @@ namespace siskin {
 
 extern const KernelTable kTableRef;         // complete, baseline flags
 extern const KernelTable kTableAvx2;        // AVX2 + FMA + F16C
+extern const KernelTable kTableAvx2Vnni;    // AVX2 + AVX-VNNI
 extern const KernelTable kTableAvx512;      // AVX-512 F/BW/DQ/VL
 extern const KernelTable kTableAvx512Vnni;  // the same + VNNI
 extern const KernelTable kTableNeon;        // ARMv8.0 NEON
 extern const KernelTable kTableNeonDot;     // ARMv8.2 NEON + dotprod
+extern const KernelTable kTableNeonI8mm;    // the same + i8mm
 
 }  // namespace siskin

@@ -9,7 +9,6 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <map>
 
 #include "formats/check.h"
 
@@ -114,6 +113,6 @@ void Case::require(bool condition, const char* what) const {
   if (!condition) fail(what);
 }
 
-size_t cases_of(const std::string& isa) { return counts()[isa]; }
+const std::map<std::string, size_t>& case_counts() { return counts(); }
 
 }  // namespace siskin::test

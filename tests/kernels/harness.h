@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,6 @@ class Case {
   char text_[200];
 };
 
-size_t cases_of(const std::string& isa);
+const std::map<std::string, size_t>& case_counts();  // by Isa::name
 
 }  // namespace siskin::test

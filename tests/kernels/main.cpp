@@ -8,9 +8,7 @@
 
 int main(int argc, char** argv) {
   const int failed = Catch::Session().run(argc, argv);
-  for (const siskin::Isa& isa : siskin::available_isas()) {
-    std::printf("%s: %zu cases\n", isa.name, siskin::test::cases_of(isa.name));
-  }
+  for (const auto& [isa, cases] : siskin::test::case_counts()) std::printf("%s: %zu cases\n", isa.c_str(), cases);
   for (const std::string_view name : siskin::built_isas()) {
     bool there = false;
     for (const siskin::Isa& isa : siskin::available_isas()) there = there || name == isa.name;
