@@ -44,6 +44,14 @@ struct Buffers {
       y{1 << 20};
 };
 
+// Numbers that round to the largest codes, of one sign or of both, now and then: the sums of their products are the ones that
+// overflow what is too narrow. Else numbers as weights and activations have them.
+void fill_numbers(float* x, size_t n, Rng& rng) {
+  if (rng.below(8) != 0) return rng.fill_normal(x, n);
+  const size_t signs = rng.below(3);
+  for (size_t i = 0; i < n; ++i) x[i] = signs == 0 || (signs == 1 && rng.below(2) == 0) ? -1.0f : 1.0f;
+}
+
 struct Weights {
   DType type;
   size_t rows, cols;
@@ -51,13 +59,21 @@ struct Weights {
   PackedMatrix packed;
 };
 
+// Makes every code of a Q8_0 row -128.
+void lower_codes(std::byte* row, size_t cols) {
+  const size_t block_bytes = dtype_info(DType::Q8_0).block_bytes;
+  for (size_t b = 0; b < cols / kQuantBlock; ++b) std::memset(row + b * block_bytes + sizeof(uint16_t), 0x80, kQuantBlock);
+}
+
 Weights make_weights(DType type, size_t rows, size_t cols, Rng& rng, Buffers& buffers) {
   Weights w{type, rows, cols, std::vector<float>(rows * cols), {}};
   std::vector<float> raw(rows * cols);
-  rng.fill_normal(raw.data(), raw.size());
+  fill_numbers(raw.data(), raw.size(), rng);
+  const bool lowest = type == DType::Q8_0 && rng.below(16) == 0;  // -128: no encoder writes it, a file may
   std::vector<std::byte> file(rows * row_bytes(type, cols));
   for (size_t r = 0; r < rows; ++r) {
     encode_row(type, raw.data() + r * cols, file.data() + r * row_bytes(type, cols), cols);
+    if (lowest) lower_codes(file.data() + r * row_bytes(type, cols), cols);
     decode_row(type, file.data() + r * row_bytes(type, cols), w.values.data() + r * cols, cols);
   }
   std::byte* data = buffers.packed.tail(packed_bytes(type, rows, cols), 64);
@@ -93,7 +109,7 @@ Inputs make_inputs(const Weights& w, size_t m, Rng& rng, Buffers& buffers) {
     in.args.gather = gather;
   }
   auto* x = buffers.x.tail_of<float>((in.n_x - 1) * in.stride + w.cols);
-  for (size_t i = 0; i < in.n_x; ++i) rng.fill_normal(x + i * in.stride, w.cols);
+  for (size_t i = 0; i < in.n_x; ++i) fill_numbers(x + i * in.stride, w.cols, rng);
   if (activation_of(w.type) == Activation::int8) {
     auto* q = buffers.q.tail_of<int8_t>(in.n_x * w.cols);
     auto* scale = buffers.scale.tail_of<float>(in.n_x * w.cols / kQuantBlock);
