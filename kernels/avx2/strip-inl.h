@@ -4,8 +4,8 @@
 
 #include <immintrin.h>
 
-#include "kernels/generic/matmul_float-inl.h"
 #include "kernels/generic/gemm_int8-inl.h"
+#include "kernels/generic/matmul_float-inl.h"
 
 namespace {
 
@@ -133,17 +133,6 @@ struct StripAvx2 {
 
   template <class W>
   using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins>;
-  template <class W, class Rows, size_t kRows>
-  [[gnu::always_inline]] static inline void dots(const std::byte* codes, const Rows& x, size_t b,
-                                                 I (&sums)[W::kScales][1][kRows]) {
-    I sums_of_strip[W::kScales][kRows];
-    dot<W>(codes, 0, x, b, sums_of_strip);
-    SISKIN_UNROLL
-    for (size_t half = 0; half < W::kScales; ++half) {
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) sums[half][0][r] = sums_of_strip[half][r];
-    }
-  }
 
   // 16 columns. The loops stay loops: GCC would sum the unrolled terms as a tree and spill every one of them.
   template <class W, class Rows, size_t kRows>

@@ -22,7 +22,7 @@ struct StripAvx2Vnni : StripAvx2 {
     for (size_t half = 0; half < W::kScales; ++half) {
       SISKIN_UNROLL
       for (size_t r = 0; r < kRows; ++r) {
-        const __m256i start = _mm256_set1_epi32(-W::kOffset * sum_under_scale<W>(x, r, b, half));
+        const __m256i start = _mm256_set1_epi32(x.template start<W>(r, b, half));
         dots[half][r] = {start, start};
       }
     }

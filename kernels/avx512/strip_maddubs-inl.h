@@ -6,6 +6,12 @@
 namespace {
 
 struct StripAvx512Maddubs : StripAvx512 {
+  static constexpr size_t kGemmStrips = 1;
+  template <size_t>
+  static constexpr size_t kGemmRows = 8;
+  template <class W>
+  using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins>;
+
   // vpmaddubsw multiplies unsigned by signed bytes and adds two products in 16 bits, saturating. Codes below 64: as many steps
   // of 2 products as 16 bits hold are added before they are widened (4 if the codes are below 32), less kOffset times the
   // activations' own sum. Codes around 128: |code - 128| times the activation with its sign, at most 2 * 128 * 127 = 32512,
@@ -23,7 +29,7 @@ struct StripAvx512Maddubs : StripAvx512 {
     for (size_t half = 0; half < W::kScales; ++half) {
       SISKIN_UNROLL
       for (size_t r = 0; r < kRows; ++r) {
-        dots[half][r] = _mm512_set1_epi32(kSigned<W> ? 0 : -W::kOffset * sum_under_scale<W>(x, r, b, half));
+        dots[half][r] = _mm512_set1_epi32(kSigned<W> ? 0 : x.template start<W>(r, b, half));
       }
     }
     add_part<W>(block, group, x, b, 0, dots[0]);

@@ -1,6 +1,6 @@
 // matmul of many rows by int8 activations, for every weight type and instruction set: weights are unpacked once per panel of
 // rows, to bytes and f32 scales, and one tile loop multiplies them. V::dots, the dots of a group, is the only part that
-// differs.
+// differs; a V whose tiles are one strip wide uses its dot instead.
 #pragma once
 
 #include "kernels/generic/matmul_float-inl.h"
@@ -66,7 +66,13 @@ template <class V, class W, size_t kStrips, size_t kRows, class Rows>
 [[gnu::always_inline]] inline void gemm_group(const std::byte* w, const Rows& x, size_t b,
                                               typename V::F (&acc)[kStrips][kRows]) {
   typename V::I dots[W::kScales][kStrips][kRows];
-  V::template dots<W>(w + kCodesAt<W, kStrips>, x, b, dots);
+  if constexpr (V::kGemmStrips > 1) {
+    V::template dots<W>(w + kCodesAt<W, kStrips>, x, b, dots);
+  } else {
+    typename V::I of_strip[W::kScales][kRows];
+    V::template dot<W>(w + kCodesAt<W, 1>, 0, x, b, of_strip);
+    __builtin_memcpy(dots, of_strip, sizeof(dots));
+  }
   SISKIN_UNROLL
   for (size_t half = 0; half < W::kScales; ++half) {
     SISKIN_UNROLL

@@ -152,17 +152,6 @@ struct StripNeon {
 
   template <class W>
   using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins>;
-  template <class W, class Rows, size_t kRows>
-  [[gnu::always_inline]] static inline void dots(const std::byte* codes, const Rows& x, size_t b,
-                                                 I (&sums)[W::kScales][1][kRows]) {
-    I sums_of_strip[W::kScales][kRows];
-    dot<W>(codes, 0, x, b, sums_of_strip);
-    SISKIN_UNROLL
-    for (size_t half = 0; half < W::kScales; ++half) {
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) sums[half][0][r] = sums_of_strip[half][r];
-    }
-  }
 
   // The pieces of 4 columns from kPiece on; a template because the lane is part of the instruction.
   template <class W, size_t kPiece, class Rows, size_t kRows>
