@@ -47,11 +47,17 @@ template <class V, class W>
   for (size_t j = 0; j < 8; ++j) V::store_codes(unpacked + j * strips * 64, codes[j]);
 }
 
+// Where the job's blocks of a strip begin.
+template <class W>
+inline const std::byte* chunk_of(const Int8Job& job, size_t strip) {
+  return job.args.w.data + strip * job.args.w.strip_bytes + job.begin * kQuantBlock / W::kColumns * W::kBlockBytes;
+}
+
 // The job's blocks of `strips` strips.
 template <class V, class W>
 [[gnu::noinline]] inline void unpack_strips(const Int8Job& job, size_t strip, size_t strips, std::byte* out) {
   constexpr size_t groups = W::kColumns / kQuantBlock;
-  const std::byte* w = job.args.w.data + strip * job.args.w.strip_bytes + job.begin / groups * W::kBlockBytes;
+  const std::byte* w = chunk_of<W>(job, strip);
   for (size_t b = job.begin; b < job.end; b += groups, w += W::kBlockBytes) {
     for (size_t group = 0; group < groups; ++group, out += strips * kUnpackedBytes<W>) {
       for (size_t s = 0; s < strips; ++s) {
@@ -98,6 +104,7 @@ template <class V, class W, size_t kStrips, size_t kRows, class Rows>
 struct GemmJob {
   const Int8Job& rows;
   const std::byte* unpacked;  // of the tile's strips
+  const std::byte* ahead;     // packed weights of the next strips: each block of a tile asks for a line of them into L2
 };
 
 template <class V, class W>
@@ -120,7 +127,10 @@ struct GemmTile {
     const RowsOfTile<W, kRows> x(job.rows, row);
     const std::byte* w = job.unpacked;
     const size_t blocks = job.rows.end - job.rows.begin;
-    for (size_t b = 0; b < blocks; ++b, w += kStrips * kUnpackedBytes<W>) gemm_group<V, W>(w, x, b, acc);
+    for (size_t b = 0; b < blocks; ++b, w += kStrips * kUnpackedBytes<W>) {
+      __builtin_prefetch(job.ahead + b * 64, 0, 2);
+      gemm_group<V, W>(w, x, b, acc);
+    }
     SISKIN_UNROLL
     for (size_t s = 0; s < kStrips; ++s) {
       SISKIN_UNROLL
@@ -128,6 +138,15 @@ struct GemmTile {
     }
   }
 };
+
+// What tile `tile` of `tiles` asks for ahead of the strips from `next` on: the tiles share the strips out, each in its order.
+// Without a next strip, something that is in the cache.
+template <size_t kStrips>
+inline const std::byte* ahead_of(const Int8Job& job, const std::byte* next, size_t tile, size_t tiles, const std::byte* none) {
+  if (!next) return none;
+  const size_t strip = tile * kStrips / tiles, first = (strip * tiles + kStrips - 1) / kStrips;
+  return next + strip * job.args.w.strip_bytes + (tile - first) * (job.end - job.begin) * 64;
+}
 
 // A panel of rows and a chunk of blocks at a time: the chunk's weights are unpacked for a few strips, and every row of the
 // panel passes by them; sums wait in y between chunks. Long chunks, though they hold weights in L2 instead of L1: what a tile
@@ -153,9 +172,12 @@ void gemm_int8(const MatmulArgs& args) noexcept {
       for (size_t strip = args.strip_begin, strips; strip < args.strip_end; strip += strips) {
         strips = even_share(args.strip_end - strip, V::kGemmStrips);
         unpack_strips<V, W>(job, strip, strips, unpacked);
-        for (size_t i = begin, rows; i < end; i += rows) {
+        const size_t next = strip + strips, tiles = (end - begin + most_rows - 1) / most_rows;
+        const std::byte* packed = next < args.strip_end ? chunk_of<W>(job, next) : nullptr;
+        for (size_t i = begin, rows, tile = 0; i < end; i += rows, ++tile) {
           rows = even_share(end - i, most_rows);
-          run_tile<GemmTile<V, U>, V::kGemmStrips, most_rows>(GemmJob{job, unpacked}, strip, strips, i, rows);
+          const GemmJob tile_job{job, unpacked, ahead_of<V::kGemmStrips>(job, packed, tile, tiles, unpacked)};
+          run_tile<GemmTile<V, U>, V::kGemmStrips, most_rows>(tile_job, strip, strips, i, rows);
         }
       }
     }

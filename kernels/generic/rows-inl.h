@@ -83,26 +83,38 @@ void get_row(const GetRowArgs& args) noexcept {
   }
 }
 
+// Of lanes that are not negative, whose bits order as they do.
+template <class A>
+inline float max_magnitude(const Batch<A>& a) {
+  int32_t bits[Batch<A>::size];
+  __builtin_memcpy(bits, &a, sizeof(bits));
+  int32_t best = 0;
+  for (size_t i = 0; i < Batch<A>::size; ++i) best = bits[i] > best ? bits[i] : best;
+  return __builtin_bit_cast(float, best);
+}
+
 template <class A>
 void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum, int32_t* half) noexcept {
   constexpr size_t width = Batch<A>::size;
   for (size_t b = 0; b < n / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
     Batch<A> best(0.0f);
+    SISKIN_UNROLL
     for (size_t k = 0; k < kQuantBlock; k += width) best = larger_of<A>(xsimd::abs(Batch<A>::load_unaligned(x + k)), best);
-    const float largest = max_lanes<A>(best);
+    const float largest = max_magnitude<A>(best);
     scale[b] = largest / 127.0f;
     const Batch<A> inverse(largest > 0.0f ? 127.0f / largest : 0.0f);
     int32_t rounded[kQuantBlock];
+    SISKIN_UNROLL
     for (size_t k = 0; k < kQuantBlock; k += width) {
       xsimd::to_int(xsimd::nearbyint(Batch<A>::load_unaligned(x + k) * inverse)).store_unaligned(rounded + k);
     }
-    int32_t totals[2] = {};
-    for (size_t k = 0; k < kQuantBlock; ++k) {
-      q[k] = static_cast<int8_t>(rounded[k]);
-      totals[k / (kQuantBlock / 2)] += q[k];
-    }
-    sum[b] = totals[0] + totals[1];
-    half[b] = totals[0];
+    // A loop for each result, so that each becomes a few instructions.
+    for (size_t k = 0; k < kQuantBlock; ++k) q[k] = static_cast<int8_t>(rounded[k]);
+    int32_t first = 0, second = 0;
+    for (size_t k = 0; k < kQuantBlock / 2; ++k) first += rounded[k];
+    for (size_t k = kQuantBlock / 2; k < kQuantBlock; ++k) second += rounded[k];
+    half[b] = first;
+    sum[b] = first + second;
   }
 }
 
