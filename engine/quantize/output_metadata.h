@@ -3,13 +3,12 @@
 
 #include <siskin/result.h>
 
-#include "formats/dtype.h"
 #include "formats/metadata.h"
 #include "formats/model_file.h"
 
 namespace siskin {
 
-// A Hugging Face folder's tokenizer becomes `tokenizer.ggml.*` keys.
-Result<Metadata> output_metadata(const ModelFile& file, DType type);
+// file_type: llama.cpp's llama_ftype. A Hugging Face folder's tokenizer becomes `tokenizer.ggml.*` keys.
+Result<Metadata> output_metadata(const ModelFile& file, uint64_t file_type);
 
 }  // namespace siskin

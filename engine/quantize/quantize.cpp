@@ -11,6 +11,7 @@
 
 #include "engine/quantize/free_space.h"
 #include "engine/quantize/hf_order.h"
+#include "engine/quantize/mixture.h"
 #include "engine/quantize/output_metadata.h"
 #include "engine/quantize/tensor_plan.h"
 #include "engine/quantize/tool_threads.h"
@@ -112,6 +113,21 @@ Result<TensorJob> plan_job(const ModelFile& file, const TensorView& tensor, DTyp
   return job;
 }
 
+// What a mixture needs to know, of the file's own architecture.
+Result<MixtureModel> mixture_model(const ModelFile& file) {
+  const Metadata& metadata = file.metadata();
+  SISKIN_TRY(const std::string prefix, metadata.string("general.architecture"));
+  MixtureModel model;
+  SISKIN_TRY(model.n_layers, metadata.u64(prefix + ".block_count"));
+  SISKIN_TRY(model.n_experts, metadata.u64_or(prefix + ".expert_count", 0));
+  SISKIN_TRY(const uint64_t heads, metadata.u64(prefix + ".attention.head_count"));
+  SISKIN_TRY(const uint64_t kv_heads, metadata.u64_or(prefix + ".attention.head_count_kv", heads));
+  if (kv_heads == 0) return Error{ErrorCode::corrupt_file, file.path().string() + ": no KV heads"};
+  model.heads_per_kv = heads / kv_heads;
+  model.tied_embedding = file.find("output.weight") == nullptr;
+  return model;
+}
+
 // "m-00002-of-00003.gguf" -> "m": the parts of a split model share it.
 std::string split_stem(const fs::path& path) {
   const std::string name = path.filename().string();
@@ -137,9 +153,17 @@ Status check_paths(const fs::path& in, const fs::path& out) {
 
 Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, const QuantizeOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  SISKIN_TRY(const DType asked, writable_type(options.type));
+  const Mixture* mixture = find_mixture(options.type);
+  DType asked{};
+  if (mixture == nullptr) {
+    SISKIN_TRY(asked, writable_type(options.type));
+  }
   SISKIN_TRY_STATUS(check_paths(in, out));
   SISKIN_TRY(const ModelFile file, ModelFile::open(in));
+  MixtureModel model;
+  if (mixture != nullptr) {
+    SISKIN_TRY(model, mixture_model(file));
+  }
 
   QuantizeReport report;
   tbb::task_arena arena(tool_threads(options.threads));
@@ -147,7 +171,8 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   uint64_t params = 0;
   uint64_t tensor_bytes = 0;
   for (const TensorView& tensor : file.tensors()) {
-    SISKIN_TRY(const TensorJob job, plan_job(file, tensor, asked, report));
+    const DType type = mixture != nullptr ? mixture->type_of(tensor.name, model) : asked;
+    SISKIN_TRY(const TensorJob job, plan_job(file, tensor, type, report));
     GgufTensorSource source;
     source.name = tensor.name;
     source.type = job.type;
@@ -162,7 +187,7 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   }
   if (params == 0) return Error{ErrorCode::corrupt_file, in.string() + ": holds no tensors"};
 
-  SISKIN_TRY(const Metadata metadata, output_metadata(file, asked));
+  SISKIN_TRY(const Metadata metadata, output_metadata(file, mixture != nullptr ? mixture->file_type : gguf_file_type(asked)));
   SISKIN_TRY_STATUS(check_free_space(out, sources));
   SISKIN_TRY_STATUS(write_gguf(out, metadata, sources, options.on_progress));
   report.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(params);

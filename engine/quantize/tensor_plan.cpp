@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/quantize/mixture.h"
 #include "formats/check.h"
 
 namespace siskin {
@@ -11,7 +12,7 @@ namespace {
 
 struct Writable {
   DType type;
-  uint64_t file_type;  // llama.cpp's llama_ftype; of its mixtures the one in which most tensors have this type
+  uint64_t file_type;  // llama.cpp's llama_ftype; of its mixtures the smallest in which most tensors have this type
 };
 constexpr std::array kWritable = {
     Writable{DType::F32, 0},     Writable{DType::F16, 1},   Writable{DType::BF16, 32}, Writable{DType::Q8_0, 7},
@@ -52,6 +53,7 @@ Result<DType> writable_type(const std::string& name) {
     known += known.empty() ? "" : ", ";
     known += dtype_name(type);
   }
+  for (const Mixture& mixture : kMixtures) known.append(", ").append(mixture.name);
   return Error{ErrorCode::invalid_argument, "type '" + name + "': expected one of " + known};
 }
 

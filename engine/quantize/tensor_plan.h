@@ -12,7 +12,7 @@
 
 namespace siskin {
 
-// The type that a user named. Errors: invalid_argument with the list of types that can be written.
+// The type that a user named. Errors: invalid_argument with the list of types and mixtures that can be written.
 Result<DType> writable_type(const std::string& name);
 
 struct TensorPlan {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/synth/random_blocks.h"
 #include "formats/blocks/codec.h"
 #include "formats/blocks/half.h"
 #include "formats/check.h"
@@ -14,9 +15,6 @@ namespace {
 constexpr float kUniformSigma = 0.57735027f;  // of uniform values in [-1, 1]: 1/sqrt(3)
 constexpr size_t kBlock = 32;                 // weights of a Q8_0 and of a Q4_0 block
 constexpr size_t kLargestBlock = 256;
-
-// Between 0.74 and 1.24 with mean square 1, so that a kernel that mixes up block scales gives wrong answers.
-float scale_factor(uint64_t bits) { return (0.75f + static_cast<float>(bits & 0xffu) / 512.0f) / 1.0094f; }
 
 void fill_q8_0(size_t blocks, float sigma, RandomBits& random, std::byte* out) {
   const float scale = sigma / 73.895f;  // the deviation of the bytes below
@@ -60,16 +58,6 @@ void fill_floats(size_t cols, float sigma, RandomBits& random, std::byte* out, C
   }
 }
 
-// Types without a fill of their own: uniform values, rounded by the encoder. Slow, as their encoders search.
-void fill_encoded(DType type, size_t cols, float sigma, RandomBits& random, std::byte* out) {
-  const DTypeInfo& info = dtype_info(type);
-  for (size_t k = 0; k < cols; k += info.block_elems, out += info.block_bytes) {
-    float values[kLargestBlock];
-    fill_floats<float>(info.block_elems, sigma, random, reinterpret_cast<std::byte*>(values), [](float v) { return v; });
-    encode_row(type, values, out, info.block_elems);
-  }
-}
-
 }  // namespace
 
 uint64_t row_seed(uint64_t seed, uint64_t tensor, uint64_t row) {
@@ -91,7 +79,9 @@ void fill_random_row(DType type, size_t cols, float sigma, uint64_t row_seed, st
     case DType::F32:
       return fill_floats<float>(cols, sigma, random, out, [](float v) { return v; });
     default:
-      return fill_encoded(type, cols, sigma, random, out);
+      visit_block(type, [&]<class Block>(std::type_identity<Block>) {
+        if constexpr (HasRandomBlock<Block>) fill_random_blocks<Block>(cols / Block::kWeights, sigma, random, out);
+      });
   }
 }
 

@@ -26,9 +26,9 @@ class RandomBits {
 // The stream of one row: it depends on nothing but these three.
 uint64_t row_seed(uint64_t seed, uint64_t tensor, uint64_t row);
 
-// Fills a row of `cols` weights of standard deviation about `sigma` and mean about 0: uniform integers under slightly varying
-// block scales for Q8_0 and Q4_0 (no f32 is ever rounded), uniform values for the other types. REQUIRES: a type that can be
-// written, cols % block_elems == 0.
+// Fills a row of `cols` weights of standard deviation about `sigma` and mean about 0: random codes under slightly varying block
+// scales for types of blocks (no f32 is ever rounded), uniform values for float types. REQUIRES: a type that can be written,
+// cols % block_elems == 0.
 void fill_random_row(DType type, size_t cols, float sigma, uint64_t row_seed, std::byte* out);
 
 // Sets weight 0 of a row to `value`, re-rounding the block that it lies in.

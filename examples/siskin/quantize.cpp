@@ -21,7 +21,8 @@ int quantize_command(int argc, const char* const* argv) {
   app.add_option("IN", in, "A GGUF file or a Hugging Face folder")->required()->type_name("");
   app.add_option("OUT", out, "The GGUF file to write")->required()->type_name("");
   app.add_option("--type", options.type,
-                 "f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0, iq4_nl, iq4_xs, q3_k, q2_k or mxfp4")
+                 "f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0, iq4_nl, iq4_xs, q3_k, q2_k or mxfp4: every matrix in "
+                 "it; q5_k_m, q5_k_s, q4_k_m, q4_k_s, q3_k_l, q3_k_m, q3_k_s or q2_k_m (llama.cpp's Q2_K): mixtures")
       ->required()
       ->envname("SISKIN_TYPE")
       ->type_name("T");

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "engine/quantize/hf_order.h"
+#include "engine/quantize/mixture.h"
 #include "engine/quantize/tensor_plan.h"
 
 using namespace siskin;
@@ -81,4 +82,32 @@ TEST_CASE("an unknown type is refused with the known ones", "[quantize]") {
   CHECK(type.error().code == ErrorCode::invalid_argument);
   CHECK(type.error().message.find("q8_0") != std::string::npos);
   CHECK(!writable_type("iq2_xxs"));  // known to GGUF, not built
+}
+
+TEST_CASE("a mixture gives more bits where llama.cpp does", "[quantize]") {
+  const MixtureModel dense{16, 0, 4, true};
+  const Mixture* q4_k_m = find_mixture("q4_k_m");
+  REQUIRE(q4_k_m != nullptr);
+  // The first and the last eighth of 16 layers, and every third between.
+  for (size_t layer = 0; layer < 16; ++layer) {
+    const bool more = layer < 2 || layer >= 14 || layer == 4 || layer == 7 || layer == 10 || layer == 13;
+    const std::string block = "blk." + std::to_string(layer) + ".";
+    INFO(block);
+    CHECK(q4_k_m->type_of(block + "attn_v.weight", dense) == (more ? DType::Q6_K : DType::Q4_K));
+    CHECK(q4_k_m->type_of(block + "ffn_down.weight", dense) == (more ? DType::Q6_K : DType::Q4_K));
+    CHECK(q4_k_m->type_of(block + "ffn_gate.weight", dense) == DType::Q4_K);
+  }
+  CHECK(q4_k_m->type_of("token_embd.weight", dense) == DType::Q6_K);
+  CHECK(q4_k_m->type_of("token_embd.weight", {16, 0, 4, false}) == DType::Q4_K);
+  CHECK(q4_k_m->type_of("output.weight", {16, 0, 4, false}) == DType::Q6_K);
+  CHECK(find_mixture("q2_k_m")->type_of("blk.3.attn_v.weight", dense) == DType::Q4_K);
+  CHECK(find_mixture("q3_k_m")->type_of("blk.0.ffn_down.weight", dense) == DType::Q5_K);
+  CHECK(find_mixture("q3_k_m")->type_of("blk.1.ffn_down.weight", dense) == DType::Q4_K);
+  CHECK(find_mixture("q4_k_s")->type_of("blk.1.ffn_down.weight", dense) == DType::Q5_K);
+  CHECK(find_mixture("q4_k_s")->type_of("blk.2.ffn_down.weight", dense) == DType::Q4_K);
+  const MixtureModel mixtral{32, 8, 4, false};
+  CHECK(q4_k_m->type_of("blk.5.attn_k.weight", mixtral) == DType::Q8_0);
+  CHECK(q4_k_m->type_of("blk.5.attn_output.weight", mixtral) == DType::Q5_K);
+  CHECK(q4_k_m->type_of("blk.31.ffn_down_exps.weight", mixtral) == DType::Q6_K);
+  CHECK(find_mixture("q4_k") == nullptr);
 }

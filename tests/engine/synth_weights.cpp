@@ -12,10 +12,12 @@
 using namespace siskin;
 
 TEST_CASE("rows of every type have the asked deviation and no bias", "[synth]") {
-  const DType type = GENERATE(DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_0);
+  const DType type = GENERATE(DType::F32, DType::F16, DType::BF16, DType::Q8_0, DType::Q4_0, DType::Q4_1, DType::Q5_0,
+                              DType::Q5_1, DType::Q2_K, DType::Q3_K, DType::Q4_K, DType::Q5_K, DType::Q6_K, DType::IQ4_NL,
+                              DType::IQ4_XS, DType::MXFP4);
   INFO(dtype_name(type));
   constexpr size_t kCols = 4096;
-  constexpr size_t kRows = 64;
+  constexpr size_t kRows = 256;
   constexpr float kSigma = 1.0f / 64;
   std::vector<std::byte> row(row_bytes(type, kCols));
   std::vector<float> values(kCols);
@@ -33,7 +35,7 @@ TEST_CASE("rows of every type have the asked deviation and no bias", "[synth]") 
   const double sigma = std::sqrt(squares / n);
   CHECK(sigma == Approx(kSigma).epsilon(0.01));
   CHECK(std::fabs(sum / n) < 5 * sigma / std::sqrt(n) * 2);  // block scales of either sign widen Q4_0's error
-  CHECK(largest < 3 * static_cast<double>(kSigma));
+  CHECK(largest < 5 * static_cast<double>(kSigma));  // the level furthest out, times the largest scale
 }
 
 TEST_CASE("streams differ by seed, tensor and row, and repeat", "[synth]") {
