@@ -25,8 +25,7 @@ struct QuantRows {
 // y[i, r] = sum_k W[r, k] * X[g(i), k]   for i in [0, m), r in rows of strips [strip_begin, strip_end), r < w.rows
 //   g(i) = gather ? gather[i] : i
 // F32, F16, BF16 weights read `x` (f32, row i at x + i*x_stride), widen each weight to f32, and sum in f32 over k in any fixed order.
-// Types of Layout::rows do the same, each weight decoded to f32 as blocks/ does (matvec_rows, matmul_rows).
-// Q8_0, Q4_0 read `xq`. A weight is scale * q - min, q a whole number; a scale (and a min, if the type has any) belongs to a group
+// All other types read `xq`. A weight is scale * q - min, q a whole number; a scale (and a min, if the type has any) belongs to a group
 //   of 32 columns of a row, or to half of one. y starts at 0 and takes, group by group and half by half in ascending order,
 //   y = fma(scale * dx, float(sum q * qx), y), then, if there are mins, y = fma(-min, dx * float(sum qx), y); products of two
 //   floats are rounded to f32, inner sums are exact in int32: these are bit-identical on every instruction set.
@@ -48,7 +47,7 @@ using MatmulFn = void (*)(const MatmulArgs& args) noexcept;  // matvec: the same
 // What a weight type's matmul reads.
 enum class Activation : uint8_t { f32, int8 };
 inline Activation activation_of(DType type) {
-  return type == DType::Q8_0 || type == DType::Q4_0 ? Activation::int8 : Activation::f32;
+  return type == DType::F32 || type == DType::F16 || type == DType::BF16 ? Activation::f32 : Activation::int8;
 }
 
 // Per block b of 32: scale = max|x| / 127, q = round_half_even(x / scale) (as x * (127 / max|x|)), sum = sum q,

@@ -32,9 +32,11 @@ inline MatmulFn matvec_of(const KernelTable& table, DType type) {
     case DType::F32: return table.matvec_f32;
     case DType::F16: return table.matvec_f16;
     case DType::BF16: return table.matvec_bf16;
-    case DType::Q8_0: return table.matvec_q8_0;
-    case DType::Q4_0: return table.matvec_q4_0;
-    default: return dtype_info(type).built ? table.matvec_rows : nullptr;
+#define SISKIN_INT8_TYPE(Type, name) \
+  case DType::Type: return table.matvec_##name;
+#include "kernels/int8_types.inc"
+#undef SISKIN_INT8_TYPE
+    default: return nullptr;
   }
 }
 
@@ -43,9 +45,11 @@ inline MatmulFn matmul_of(const KernelTable& table, DType type) {
     case DType::F32: return table.matmul_f32;
     case DType::F16: return table.matmul_f16;
     case DType::BF16: return table.matmul_bf16;
-    case DType::Q8_0: return table.matmul_q8_0;
-    case DType::Q4_0: return table.matmul_q4_0;
-    default: return dtype_info(type).built ? table.matmul_rows : nullptr;
+#define SISKIN_INT8_TYPE(Type, name) \
+  case DType::Type: return table.matmul_##name;
+#include "kernels/int8_types.inc"
+#undef SISKIN_INT8_TYPE
+    default: return nullptr;
   }
 }
 

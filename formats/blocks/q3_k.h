@@ -21,6 +21,12 @@ inline int group_scale(const BlockQ3_K& block, int j) {
   return (low | (block.scales[8 + j % 4] >> 2 * (j / 4) & 3) << 4) - 32;
 }
 
+// REQUIRES: the scale bytes were zero before the first call.
+inline void set_group_scale(BlockQ3_K* block, size_t j, int stored) {
+  block->scales[j % 8] = static_cast<uint8_t>(block->scales[j % 8] | (stored & 15) << 4 * (j / 8));
+  block->scales[8 + j % 4] = static_cast<uint8_t>(block->scales[8 + j % 4] | stored >> 4 << 2 * (j / 4));
+}
+
 inline void decode_block(const BlockQ3_K& block, float* out) {
   const float scale = f32_from_f16(block.scale);
   for (int j = 0; j < 16; ++j) {
@@ -44,8 +50,7 @@ inline void encode_block(const float* x, BlockQ3_K* block) {
   block->scale = f16_from_f32(largest != 0.0f ? 1.0f / inverse : 0.0f);
   for (int j = 0; j < 16; ++j) {
     const int stored = largest != 0.0f ? round_within(inverse * scales[j], -32, 31) + 32 : 0;
-    block->scales[j % 8] = static_cast<uint8_t>(block->scales[j % 8] | (stored & 15) << 4 * (j / 8));
-    block->scales[8 + j % 4] = static_cast<uint8_t>(block->scales[8 + j % 4] | stored >> 4 << 2 * (j / 4));
+    set_group_scale(block, static_cast<size_t>(j), stored);
     const float d = f32_from_f16(block->scale) * static_cast<float>(stored - 32);
     if (d == 0.0f) continue;
     for (int k = 16 * j; k < 16 * (j + 1); ++k) levels[k] = static_cast<uint8_t>(round_within(x[k] / d, -4, 3) + 4);

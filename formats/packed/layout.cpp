@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "formats/blocks/codec.h"
 #include "formats/blocks/half.h"
 #include "formats/blocks/q4_0.h"
 #include "formats/blocks/q8_0.h"
 #include "formats/check.h"
+#include "formats/packed/quant_strips.h"
 
 namespace siskin {
 namespace {
@@ -127,7 +127,7 @@ void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, s
     case DType::Q4_0:
       return StripQ4::pack(rows, n_rows, cols, strip);
     default:
-      std::memcpy(strip, rows, n_rows * row_bytes(type, cols));
+      return pack_quant_strip(type, rows, n_rows, cols, strip);
   }
 }
 
@@ -144,9 +144,30 @@ Layout packed_layout(DType type) {
       return Layout::r16k4_q8;
     case DType::Q4_0:
       return Layout::r16k4_q4;
+    case DType::Q4_1:
+      return Layout::r16k4_q4_1;
+    case DType::Q5_0:
+      return Layout::r16k4_q5_0;
+    case DType::Q5_1:
+      return Layout::r16k4_q5_1;
+    case DType::Q2_K:
+      return Layout::r16k4_q2_k;
+    case DType::Q3_K:
+      return Layout::r16k4_q3_k;
+    case DType::Q4_K:
+      return Layout::r16k4_q4_k;
+    case DType::Q5_K:
+      return Layout::r16k4_q5_k;
+    case DType::Q6_K:
+      return Layout::r16k4_q6_k;
+    case DType::IQ4_NL:
+      return Layout::r16k4_iq4_nl;
+    case DType::IQ4_XS:
+      return Layout::r16k4_iq4_xs;
+    case DType::MXFP4:
+      return Layout::r16k4_mxfp4;
     default:
-      SISKIN_CHECK(dtype_info(type).built);
-      return Layout::rows;
+      broken_invariant(__FILE__, __LINE__, "packed_layout: a built type");
   }
 }
 
@@ -156,14 +177,9 @@ size_t packed_strip_bytes(DType type, size_t cols) {
       return kStripRows * row_bytes(type, cols);
     case Layout::r16k2:
       return kStripRows * row_bytes(type, cols + cols % 2);
-    case Layout::r16k4_q8:
-      return cols / kQuantBlock * kPackedQ8Block;
-    case Layout::r16k4_q4:
-      return cols / kQuantBlock * kPackedQ4Block;
-    case Layout::rows:
-      return kStripRows * row_bytes(type, cols);
+    default:
+      return quant_strip_bytes(type, cols);
   }
-  return 0;
 }
 
 void pack_strips(DType type, const std::byte* rows, size_t n_rows, size_t cols, size_t strip_begin, size_t strip_end,
@@ -194,7 +210,7 @@ void unpack_row(const PackedMatrix& matrix, size_t row, std::byte* out) {
     case DType::Q4_0:
       return StripQ4::unpack(strip, r, matrix.cols, out);
     default:
-      std::memcpy(out, strip + r * row_bytes(matrix.type, matrix.cols), row_bytes(matrix.type, matrix.cols));
+      return unpack_quant_row(matrix.type, strip, r, matrix.cols, out);
   }
 }
 
@@ -220,7 +236,7 @@ void decode_packed_row(const PackedMatrix& matrix, size_t row, float* out) {
     case DType::Q4_0:
       return StripQ4::decode(strip, r, matrix.cols, out);
     default:
-      return decode_row(matrix.type, strip + r * row_bytes(matrix.type, matrix.cols), out, matrix.cols);
+      return decode_quant_row(matrix.type, strip, r, matrix.cols, out);
   }
 }
 

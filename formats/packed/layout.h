@@ -1,6 +1,5 @@
 // The layouts that kernels read. A packed matrix is cut into strips of 16 rows; inside a strip the rows are interleaved along k, so
-// that one vector register holds 16 rows at the same k and no kernel needs a horizontal sum; only Layout::rows leaves rows whole. Byte
-// layouts: FORMATS.md "Packed".
+// that one vector register holds 16 rows at the same k and no kernel needs a horizontal sum. Byte layouts: FORMATS.md "Packed".
 // Plain data only: this header is included by translation units of every instruction set.
 #pragma once
 
@@ -12,7 +11,7 @@
 namespace siskin {
 
 inline constexpr size_t kStripRows = 16;
-inline constexpr size_t kQuantBlock = 32;  // weights per scale of Q8_0 and Q4_0, and activations per scale
+inline constexpr size_t kQuantBlock = 32;  // columns in a group of weights, and activations per scale
 
 enum class Layout : uint8_t {
   r16k1,     // F32, F16: for each k, 16 rows.                                    element (r,k) at k*16 + r
@@ -21,7 +20,19 @@ enum class Layout : uint8_t {
              //       q (r,k) at 32 + (k/4)*64 + r*4 + k%4 of a 544-byte block
   r16k4_q4,  // Q4_0: per block of 32 k: 16 f16 scales, then 4 groups of 64 bytes; the low nibble of byte r*4 + k%4 of group g
              //       holds (r, k = 4g + k%4), the high nibble (r, k + 16); values are q + 8 in 0..15. 288-byte block
-  rows,      // every other type of blocks: 16 rows as in the file, one after another
+  // All other types of blocks: per block of 32 or 256 k, the scales and minima of 16 rows, then per group of 32 k words of 4 bytes
+  // per row, 16 rows x 4 k in 64 bytes, that hold the codes' bits (planes.h); what opens the block differs (headers.h).
+  r16k4_q4_1,
+  r16k4_q5_0,
+  r16k4_q5_1,
+  r16k4_q2_k,
+  r16k4_q3_k,
+  r16k4_q4_k,
+  r16k4_q5_k,
+  r16k4_q6_k,
+  r16k4_iq4_nl,
+  r16k4_iq4_xs,
+  r16k4_mxfp4,
 };
 
 // A matrix [rows, cols] as kernels see it. `tensor` and `slice` identify it to the ledger; kernels only pass them on.

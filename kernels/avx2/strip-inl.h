@@ -35,6 +35,7 @@ struct StripAvx2 {
   static F zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
   static X broadcast(const float* x) { return _mm256_broadcast_ss(x); }
   static F mul(F a, X b) { return {_mm256_mul_ps(a.low, b), _mm256_mul_ps(a.high, b)}; }
+  static F mul(F a, F b) { return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
   static F fma(F a, X b, F c) { return {_mm256_fmadd_ps(a.low, b, c.low), _mm256_fmadd_ps(a.high, b, c.high)}; }
   static F fma(F a, F b, F c) { return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)}; }
   static F fnma(F a, X b, F c) { return {_mm256_fnmadd_ps(a.low, b, c.low), _mm256_fnmadd_ps(a.high, b, c.high)}; }
@@ -102,6 +103,26 @@ struct StripAvx2 {
       return reinterpret_cast<__m256i>(reinterpret_cast<__v8su>(v) >> static_cast<uint32_t>(n));
     };
     return {shift(a.low), shift(a.high)};
+  }
+
+  static I lookup(I indices, const uint8_t (&table)[16]) {
+    __m128i levels;
+    __builtin_memcpy(&levels, table, sizeof(levels));
+    const __m256i both = _mm256_broadcastsi128_si256(levels);
+    return {_mm256_shuffle_epi8(both, indices.low), _mm256_shuffle_epi8(both, indices.high)};
+  }
+  template <class Bytes>
+  static F widen(Bytes rows) {
+    const auto bytes = reinterpret_cast<__m128i>(rows);
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+  }
+  static F half_powers(const std::byte* p) { return {half_powers_of_8(p), half_powers_of_8(p + 8)}; }
+  static __m256 half_powers_of_8(const std::byte* p) {
+    const __m256i e = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+    const __m256i small = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+    return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, small, _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e)));
   }
 
   // vpmaddubsw multiplies unsigned by signed bytes and adds two products in 16 bits, saturating. Codes below 64: as many steps

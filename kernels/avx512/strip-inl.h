@@ -5,14 +5,15 @@
 // exact products of one group of weights with kRows activation blocks, per scale, `dots` those of kStrips strips, unpacked to
 // UnpackedOf<W>; `load_rows` and `store` move the first n of
 // 16 rows; `to_f16` rounds 16 floats to nearest even; `fnma` is c - a * b, rounded once.
-// For the policies of generic/weights_int8-inl.h I is also 16 rows x 4 bytes: `load_codes` and `store_codes` move 64 bytes, `and_bytes` masks
-// each of them, shifts move bits across bytes too, so that a mask follows them.
+// For the policies of generic/weights_int8-inl.h I is also 16 rows x 4 bytes: `load_codes` and `store_codes` move 64 bytes,
+// `and_bytes` masks each of them, shifts move bits across bytes too, so that a mask follows them, `lookup` replaces bytes below
+// 16 by a table's. `widen` makes floats of 16 signed bytes; `half_powers` makes 2^(e - 128) of 16 bytes e.
 #pragma once
 
 #include <immintrin.h>
 
-#include "kernels/generic/matmul_float-inl.h"
 #include "kernels/generic/gemm_int8-inl.h"
+#include "kernels/generic/matmul_float-inl.h"
 
 namespace {
 
@@ -64,6 +65,22 @@ struct StripAvx512 {
   static I bit_or(I a, I b) { return _mm512_or_si512(a, b); }
   static I shift_left(I a, size_t n) { return reinterpret_cast<I>(reinterpret_cast<__v16su>(a) << static_cast<uint32_t>(n)); }
   static I shift_right(I a, size_t n) { return reinterpret_cast<I>(reinterpret_cast<__v16su>(a) >> static_cast<uint32_t>(n)); }
+
+  static I lookup(I indices, const uint8_t (&table)[16]) {
+    __m128i levels;
+    __builtin_memcpy(&levels, table, sizeof(levels));
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(levels), indices);
+  }
+  template <class Bytes>
+  static F widen(Bytes bytes) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(reinterpret_cast<__m128i>(bytes)));
+  }
+  static F half_powers(const std::byte* p) {
+    const I e = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    const I normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+    const I small = _mm512_sllv_epi32(_mm512_set1_epi32(0x00200000), e);
+    return _mm512_castsi512_ps(_mm512_mask_blend_epi32(_mm512_cmplt_epi32_mask(e, _mm512_set1_epi32(2)), normal, small));
+  }
 
   // vpdpbusd multiplies unsigned codes by signed activations; the offset comes off at the start.
   template <class W, class Rows, size_t kRows>

@@ -5,7 +5,8 @@
 
 #include "kernels/generic/matmul_walk-inl.h"
 #include "kernels/generic/unroll-inl.h"
-#include "kernels/generic/weights_int8-inl.h"
+#include "kernels/generic/weights_blocks-inl.h"
+#include "kernels/generic/weights_super-inl.h"
 
 namespace {
 

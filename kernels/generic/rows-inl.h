@@ -5,7 +5,6 @@
 #include "kernels/generic/batch-inl.h"
 #include "kernels/generic/matmul_float-inl.h"
 #include "kernels/generic/matmul_int8-inl.h"
-#include "kernels/generic/matmul_rows-inl.h"
 
 namespace {
 
@@ -38,7 +37,7 @@ inline void get_row_bf16(const GetRowArgs& args, const std::byte* strip, size_t 
 
 // All 16 rows of a group are unpacked for one: codes, scales and minima come the way the matmuls have them.
 template <class V, class W>
-inline void get_row_codes(const GetRowArgs& args, const std::byte* block, size_t lane) {
+[[gnu::noinline]] void get_row_codes(const GetRowArgs& args, const std::byte* block, size_t lane) {
   constexpr size_t half_columns = kQuantBlock / 2;
   float* out = args.out;
   for (size_t k = 0; k < args.w.cols; k += W::kColumns, block += W::kBlockBytes) {
@@ -74,12 +73,13 @@ void get_row(const GetRowArgs& args) noexcept {
       return get_row_f16<V>(args, strip, lane);
     case DType::BF16:
       return get_row_bf16(args, strip, lane);
-    case DType::Q8_0:
-      return get_row_codes<V, WeightsQ8_0>(args, strip, lane);
-    case DType::Q4_0:
-      return get_row_codes<V, WeightsQ4_0>(args, strip, lane);
+#define SISKIN_INT8_TYPE(Type, name) \
+  case DType::Type:                  \
+    return get_row_codes<V, Weights##Type>(args, strip, lane);
+#include "kernels/int8_types.inc"
+#undef SISKIN_INT8_TYPE
     default:
-      return decode_blocks_of(args.w.type, strip + lane * (args.w.strip_bytes / kStripRows), args.w.cols, args.out);
+      return;  // no other type is packed
   }
 }
 

@@ -7,7 +7,6 @@
 #include "kernels/generic/elementwise-inl.h"
 #include "kernels/generic/matmul_float-inl.h"
 #include "kernels/generic/matmul_int8-inl.h"
-#include "kernels/generic/matmul_rows-inl.h"
 #include "kernels/generic/order-inl.h"
 #include "kernels/generic/rows-inl.h"
 
@@ -16,10 +15,11 @@ namespace {
 // The rows whose bodies are built on Strip's int8 dot.
 template <class Strip>
 constexpr siskin::KernelTable with_int8(siskin::KernelTable table = {}) {
-  table.matvec_q8_0 = matvec_int8<Strip, WeightsQ8_0>;
-  table.matvec_q4_0 = matvec_int8<Strip, WeightsQ4_0>;
-  table.matmul_q8_0 = matmul_int8<Strip, WeightsQ8_0>;
-  table.matmul_q4_0 = matmul_int8<Strip, WeightsQ4_0>;
+#define SISKIN_INT8_TYPE(Type, name)                      \
+  table.matvec_##name = matvec_int8<Strip, Weights##Type>; \
+  table.matmul_##name = matmul_int8<Strip, Weights##Type>;
+#include "kernels/int8_types.inc"
+#undef SISKIN_INT8_TYPE
   return table;
 }
 
@@ -30,11 +30,9 @@ constexpr siskin::KernelTable table_of() {
       .matvec_f32 = matvec_float<Strip, WeightsF32>,
       .matvec_f16 = matvec_float<Strip, WeightsF16>,
       .matvec_bf16 = matvec_float<Strip, WeightsBf16>,
-      .matvec_rows = matmul_rows<Arch>,
       .matmul_f32 = matmul_float<Strip, WeightsF32>,
       .matmul_f16 = matmul_float<Strip, WeightsF16>,
       .matmul_bf16 = matmul_float<Strip, WeightsBf16>,
-      .matmul_rows = matmul_rows<Arch>,
       .get_row = get_row<Strip>,
       .quantize_q8 = quantize_q8<Arch>,
       .rms_norm = rms_norm<Arch>,

@@ -18,6 +18,7 @@
 namespace {
 
 using siskin::kQuantBlock;
+using siskin::kStripRows;
 
 constexpr size_t kScaleBytes = 32;  // 16 halves
 
@@ -28,43 +29,6 @@ struct WeightCodes {
   [[gnu::always_inline]] static void codes(const std::byte* block, size_t group, typename V::I (&w)[8]) {
     SISKIN_UNROLL
     for (size_t j = 0; j < 8; ++j) w[j] = Type::template code<V>(block, group, j % 4, j / 4);
-  }
-};
-
-struct WeightsQ8_0 : WeightCodes<WeightsQ8_0> {
-  static constexpr size_t kColumns = 32;
-  static constexpr size_t kBlockBytes = kScaleBytes + 8 * 64;
-  static constexpr int kOffset = 128;
-  static constexpr int kMostCode = 255;
-  static constexpr size_t kScales = 1;
-  static constexpr bool kMins = false;
-
-  template <class V>
-  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t, size_t step, size_t part) {
-    return V::load_codes(block + kScaleBytes + (part * 4 + step) * 64);
-  }
-  template <class V>
-  [[gnu::always_inline]] static typename V::F scale(const std::byte* block, size_t, size_t) {
-    return V::load_f16(block);
-  }
-};
-
-struct WeightsQ4_0 : WeightCodes<WeightsQ4_0> {
-  static constexpr size_t kColumns = 32;
-  static constexpr size_t kBlockBytes = kScaleBytes + 4 * 64;
-  static constexpr int kOffset = 8;
-  static constexpr int kMostCode = 15;
-  static constexpr size_t kScales = 1;
-  static constexpr bool kMins = false;
-
-  template <class V>
-  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t, size_t step, size_t part) {
-    const typename V::I nibbles = V::load_codes(block + kScaleBytes + step * 64);
-    return V::and_bytes(part == 0 ? nibbles : V::shift_right(nibbles, 4), 0x0f);
-  }
-  template <class V>
-  [[gnu::always_inline]] static typename V::F scale(const std::byte* block, size_t, size_t) {
-    return V::load_f16(block);
   }
 };
 

@@ -42,6 +42,11 @@ struct StripNeon {
     for (size_t p = 0; p < 4; ++p) a.part[p] = vmulq_n_f32(a.part[p], b);
     return a;
   }
+  static F mul(F a, F b) {
+    SISKIN_UNROLL
+    for (size_t p = 0; p < 4; ++p) a.part[p] = vmulq_f32(a.part[p], b.part[p]);
+    return a;
+  }
   static F fma(F a, X b, F c) {
     SISKIN_UNROLL
     for (size_t p = 0; p < 4; ++p) c.part[p] = vfmaq_n_f32(c.part[p], a.part[p], b);
@@ -133,6 +138,32 @@ struct StripNeon {
   }
   static I shift_right(I a, size_t n) {
     return each(a, [n](uint8x16_t v, size_t) { return v >> static_cast<uint8_t>(n); });
+  }
+
+  static I lookup(I indices, const uint8_t (&table)[16]) {
+    const uint8x16_t levels = vld1q_u8(table);
+    return each(indices, [levels](uint8x16_t v, size_t) { return vqtbl1q_u8(levels, v); });
+  }
+  template <class Bytes>
+  static F widen(Bytes bytes) {
+    const auto rows = reinterpret_cast<int8x16_t>(bytes);
+    const int16x8_t low = vmovl_s8(vget_low_s8(rows)), high = vmovl_s8(vget_high_s8(rows));
+    return to_float({{vmovl_s16(vget_low_s16(low)), vmovl_s16(vget_high_s16(low)), vmovl_s16(vget_low_s16(high)),
+                      vmovl_s16(vget_high_s16(high))}});
+  }
+  static F half_powers(const std::byte* bytes) {
+    const uint8x16_t rows = load_bytes(bytes);
+    const uint16x8_t low = vmovl_u8(vget_low_u8(rows)), high = vmovl_u8(vget_high_u8(rows));
+    const uint32x4_t e[4] = {vmovl_u16(vget_low_u16(low)), vmovl_u16(vget_high_u16(low)), vmovl_u16(vget_low_u16(high)),
+                             vmovl_u16(vget_high_u16(high))};
+    F f;
+    SISKIN_UNROLL
+    for (size_t p = 0; p < 4; ++p) {
+      const uint32x4_t normal = vshlq_n_u32(vsubq_u32(e[p], vdupq_n_u32(1)), 23);
+      const uint32x4_t small = vshlq_u32(vdupq_n_u32(0x00200000), vreinterpretq_s32_u32(e[p]));
+      f.part[p] = vreinterpretq_f32_u32(vbslq_u32(vcltq_u32(e[p], vdupq_n_u32(2)), small, normal));
+    }
+    return f;
   }
 
   // sdot multiplies signed by signed, so codes lose their offset first.

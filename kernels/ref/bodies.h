@@ -10,9 +10,7 @@ namespace siskin::ref {
 void matmul_f32(const MatmulArgs& args) noexcept;
 void matmul_f16(const MatmulArgs& args) noexcept;
 void matmul_bf16(const MatmulArgs& args) noexcept;
-void matmul_q8_0(const MatmulArgs& args) noexcept;
-void matmul_q4_0(const MatmulArgs& args) noexcept;
-void matmul_rows(const MatmulArgs& args) noexcept;
+void matmul_int8(const MatmulArgs& args) noexcept;
 
 // rows.cpp
 void get_row(const GetRowArgs& args) noexcept;

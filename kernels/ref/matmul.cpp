@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "formats/blocks/codec.h"
 #include "formats/blocks/half.h"
+#include "formats/packed/quant_strips.h"
 #include "kernels/ref/bodies.h"
 
 namespace siskin::ref {
@@ -41,32 +41,24 @@ void matmul_floats(const MatmulArgs& args, Widen widen) {
   }
 }
 
-// y[i, r] = sum_b fma(dw[r,b] * dx[b], sum_{k in b} qw[r,k] * qx[k], .)  with q = unpack(block, r, k).
-template <size_t kBlockBytes, class Unpack>
-void matmul_quants(const MatmulArgs& args, Unpack unpack) {
-  const size_t n_blocks = args.w.cols / kQuantBlock;
-  for (size_t s = args.strip_begin; s < args.strip_end; ++s) {
-    for (size_t i = 0; i < args.m; ++i) {
-      const size_t row = source_row(args, i);
-      const std::byte* block = args.w.data + s * args.w.strip_bytes;
-      float sums[kStripRows] = {};
-      for (size_t b = 0; b < n_blocks; ++b, block += kBlockBytes) {
-        const int8_t* qx = args.xq.q + row * args.w.cols + b * kQuantBlock;
-        const float dx = args.xq.scale[row * n_blocks + b];
-        for (size_t r = 0; r < kStripRows; ++r) {
-          int32_t dot = 0;
-          for (size_t k = 0; k < kQuantBlock; ++k) dot += unpack(block, r, k) * qx[k];
-          uint16_t dw;
-          std::memcpy(&dw, block + r * 2, sizeof(dw));
-          sums[r] = std::fma(f32_from_f16(dw) * dx, static_cast<float>(dot), sums[r]);
-        }
+// *y += a block of weights times the activations from their block x_block on.
+void add_block(const MatmulArgs& args, const PackedBlock& w, size_t x_block, float* y) {
+  for (size_t begin = 0; begin < w.columns; begin += kQuantBlock, ++x_block) {
+    const int8_t* qx = args.xq.q + x_block * kQuantBlock;
+    const float dx = args.xq.scale[x_block];
+    const size_t width = kQuantBlock / w.scales;  // of what has one scale
+    for (size_t k = 0; k < kQuantBlock; k += width) {
+      int32_t dot = 0, sum = 0;
+      for (size_t i = k; i < k + width; ++i) {
+        dot += w.level[begin + i] * qx[i];
+        sum += qx[i];
       }
-      store(args, s, i, sums);
+      const size_t j = (begin + k) / 16;
+      *y = std::fma(w.scale[j] * dx, static_cast<float>(dot), *y);
+      if (w.minima) *y = std::fma(-w.minimum[j], dx * static_cast<float>(sum), *y);
     }
   }
 }
-
-constexpr size_t kScaleBytes = kStripRows * 2;
 
 }  // namespace
 
@@ -90,43 +82,26 @@ void matmul_bf16(const MatmulArgs& args) noexcept {
   });
 }
 
-// Rows as in the file: a piece of one is decoded, then multiplied with a tile of activation rows.
-void matmul_rows(const MatmulArgs& args) noexcept {
-  constexpr size_t kPiece = 256;  // a whole number of blocks of every type
+// Group by group and half by half, as kernels.h says.
+void matmul_int8(const MatmulArgs& args) noexcept {
+  const size_t x_blocks = args.w.cols / kQuantBlock;
   for (size_t s = args.strip_begin; s < args.strip_end; ++s) {
-    const size_t rows = std::min(kStripRows, args.w.rows - s * kStripRows);
+    const std::byte* strip = args.w.data + s * args.w.strip_bytes;
     for (size_t i0 = 0; i0 < args.m; i0 += kTile) {
       const size_t tile = std::min(kTile, args.m - i0);
       float sums[kTile][kStripRows] = {};
-      for (size_t r = 0; r < rows; ++r) {
-        const std::byte* row = args.w.data + s * args.w.strip_bytes + r * (args.w.strip_bytes / kStripRows);
-        for (size_t begin = 0; begin < args.w.cols; begin += kPiece) {
-          float w[kPiece];
-          const size_t n = std::min(kPiece, args.w.cols - begin);
-          decode_row(args.w.type, row + row_bytes(args.w.type, begin), w, n);
+      for (size_t r = 0; r < kStripRows; ++r) {
+        PackedBlock w;
+        for (size_t k = 0, b = 0; k < args.w.cols; k += w.columns) {
+          read_packed_block(args.w.type, strip, r, b++, &w);
           for (size_t i = 0; i < tile; ++i) {
-            const float* x = args.x + source_row(args, i0 + i) * args.x_stride + begin;
-            for (size_t k = 0; k < n; ++k) sums[i][r] += w[k] * x[k];
+            add_block(args, w, source_row(args, i0 + i) * x_blocks + k / kQuantBlock, &sums[i][r]);
           }
         }
       }
       for (size_t i = 0; i < tile; ++i) store(args, s, i0 + i, sums[i]);
     }
   }
-}
-
-void matmul_q8_0(const MatmulArgs& args) noexcept {
-  matmul_quants<544>(args, [](const std::byte* block, size_t r, size_t k) {
-    return std::to_integer<int32_t>(block[kScaleBytes + k / 4 * 64 + r * 4 + k % 4]) - 128;
-  });
-}
-
-void matmul_q4_0(const MatmulArgs& args) noexcept {
-  matmul_quants<288>(args, [](const std::byte* block, size_t r, size_t k) {
-    const size_t low = k % 16;  // the byte that holds k and k + 16
-    const int32_t both = std::to_integer<int32_t>(block[kScaleBytes + low / 4 * 64 + r * 4 + low % 4]);
-    return (k < 16 ? both & 15 : both >> 4) - 8;
-  });
 }
 
 }  // namespace siskin::ref

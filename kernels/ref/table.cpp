@@ -8,15 +8,15 @@ constinit const KernelTable kTableRef = {
     .matvec_f32 = ref::matmul_f32,
     .matvec_f16 = ref::matmul_f16,
     .matvec_bf16 = ref::matmul_bf16,
-    .matvec_q8_0 = ref::matmul_q8_0,
-    .matvec_q4_0 = ref::matmul_q4_0,
-    .matvec_rows = ref::matmul_rows,
+#define SISKIN_INT8_TYPE(Type, name) .matvec_##name = ref::matmul_int8,
+#include "kernels/int8_types.inc"
+#undef SISKIN_INT8_TYPE
     .matmul_f32 = ref::matmul_f32,
     .matmul_f16 = ref::matmul_f16,
     .matmul_bf16 = ref::matmul_bf16,
-    .matmul_q8_0 = ref::matmul_q8_0,
-    .matmul_q4_0 = ref::matmul_q4_0,
-    .matmul_rows = ref::matmul_rows,
+#define SISKIN_INT8_TYPE(Type, name) .matmul_##name = ref::matmul_int8,
+#include "kernels/int8_types.inc"
+#undef SISKIN_INT8_TYPE
     .get_row = ref::get_row,
     .quantize_q8 = ref::quantize_q8,
     .rms_norm = ref::rms_norm,

@@ -83,15 +83,14 @@ const Isa& counting_isa(const Isa& underlying) {
   table.matvec_f32 = count_matmul<&KernelTable::matvec_f32>;
   table.matvec_f16 = count_matmul<&KernelTable::matvec_f16>;
   table.matvec_bf16 = count_matmul<&KernelTable::matvec_bf16>;
-  table.matvec_q8_0 = count_matmul<&KernelTable::matvec_q8_0>;
-  table.matvec_q4_0 = count_matmul<&KernelTable::matvec_q4_0>;
-  table.matvec_rows = count_matmul<&KernelTable::matvec_rows>;
   table.matmul_f32 = count_matmul<&KernelTable::matmul_f32>;
   table.matmul_f16 = count_matmul<&KernelTable::matmul_f16>;
   table.matmul_bf16 = count_matmul<&KernelTable::matmul_bf16>;
-  table.matmul_q8_0 = count_matmul<&KernelTable::matmul_q8_0>;
-  table.matmul_q4_0 = count_matmul<&KernelTable::matmul_q4_0>;
-  table.matmul_rows = count_matmul<&KernelTable::matmul_rows>;
+#define SISKIN_INT8_TYPE(Type, name)                              \
+  table.matvec_##name = count_matmul<&KernelTable::matvec_##name>; \
+  table.matmul_##name = count_matmul<&KernelTable::matmul_##name>;
+#include "kernels/int8_types.inc"
+#undef SISKIN_INT8_TYPE
   table.get_row = count_row;
   table.rms_norm = count_norm;
   table.kv_store = count_store;
