@@ -101,6 +101,8 @@ template <class V, class W, size_t kStrips, size_t kRows, class Rows>
   }
 }
 
+constexpr size_t kGemmChunk = 64;  // blocks
+
 struct GemmJob {
   const Int8Job& rows;
   const std::byte* unpacked;  // of the tile's strips
@@ -124,7 +126,7 @@ struct GemmTile {
         acc[s][r] = job.rows.begin == 0 ? V::zero() : V::load_rows(y + r * args.y_stride + s * kStripRows, height(s));
       }
     }
-    const RowsOfTile<W, kRows> x(job.rows, row);
+    const RowsOfTile<W, kRows, kGemmChunk> x(job.rows, row);
     const std::byte* w = job.unpacked;
     const size_t blocks = job.rows.end - job.rows.begin;
     for (size_t b = 0; b < blocks; ++b, w += kStrips * kUnpackedBytes<W>) {
@@ -155,20 +157,17 @@ inline const std::byte* ahead_of(const Int8Job& job, const std::byte* next, size
 template <class V, class W>
 void gemm_int8(const MatmulArgs& args) noexcept {
   using U = typename V::template UnpackedOf<W>;
-  constexpr size_t panel_rows = 128, chunk_blocks = 64;
+  constexpr size_t panel_rows = 128;
   constexpr size_t most_rows = V::template kGemmRows<W::kScales>;
-  alignas(64) std::byte unpacked[chunk_blocks * V::kGemmStrips * kUnpackedBytes<U>];
-  alignas(64) std::byte factors[chunk_blocks * panel_rows * kFactorBytes<U>];
+  alignas(64) std::byte unpacked[kGemmChunk * V::kGemmStrips * kUnpackedBytes<U>];
+  alignas(64) std::byte factors[panel_rows * kFactorBytes<U, kGemmChunk>];
   const size_t blocks = args.w.cols / kQuantBlock;
   for (size_t begin = 0, end; begin < args.m; begin = end) {
     end = begin + even_share(args.m - begin, panel_rows);
     for (size_t b = 0, chunk; b < blocks; b += chunk) {
-      chunk = whole_blocks<W>(even_share(blocks - b, chunk_blocks));
+      chunk = whole_blocks<W>(even_share(blocks - b, kGemmChunk));
       const Int8Job job{args, b, b + chunk, factors, begin};
-      for (size_t i = begin, rows; i < end; i += rows) {
-        rows = even_share(end - i, most_rows);
-        copy_factors<W>(job, i, rows, factors);
-      }
+      copy_factors<W, kGemmChunk>(job, end, factors);
       for (size_t strip = args.strip_begin, strips; strip < args.strip_end; strip += strips) {
         strips = even_share(args.strip_end - strip, V::kGemmStrips);
         unpack_strips<V, W>(job, strip, strips, unpacked);

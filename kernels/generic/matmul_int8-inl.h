@@ -11,12 +11,11 @@ template <class V, class W>
 void matmul_int8(const MatmulArgs& args) noexcept {
   if (args.m == 0) return;
   if (args.m > V::kInt8Rows) return gemm_int8<V, W>(args);
-  constexpr size_t chunk = whole_blocks<W>(512);
-  alignas(64) std::byte factors[V::kInt8Rows * chunk * kFactorBytes<W>];
+  alignas(64) std::byte factors[V::kInt8Rows * kFactorBytes<W, kTileChunk>];
   const size_t blocks = args.w.cols / kQuantBlock;
-  for (size_t b = 0; b < blocks; b += chunk) {
-    const Int8Job job{args, b, blocks - b < chunk ? blocks : b + chunk, factors, 0};
-    copy_factors<W>(job, 0, args.m, factors);
+  for (size_t b = 0; b < blocks; b += kTileChunk) {
+    const Int8Job job{args, b, blocks - b < kTileChunk ? blocks : b + kTileChunk, factors, 0};
+    copy_factors<W, kTileChunk>(job, args.m, factors);
     walk_rows<Int8Tile<V, W>, 1, V::kInt8Rows>(args, job, 0, args.m);
   }
 }

@@ -36,22 +36,21 @@ struct RowInPlace {
   }
 };
 
-// Per row and block, in words: the starts, the scale, the scaled sums if the type has mins.
+// What is copied of several rows' activations, in words per row and block: the starts, the scale, the scaled sums if the type
+// has mins.
 template <class W>
 constexpr size_t kFactors = W::kScales + 1 + (W::kMins ? W::kScales : 0);
-template <class W>
-constexpr size_t kFactorBytes = kFactors<W> * sizeof(float);
+template <class W, size_t kChunk>
+constexpr size_t kFactorBytes = kFactors<W>* kChunk * sizeof(float);  // of a row
 
-// Blocks of 32 columns [begin, end), whole blocks of the weights, of the rows from panel_begin on. Of several rows the factors
-// are copied, tile after tile, as [block][factor][row].
+// Blocks of 32 columns [begin, end), whole blocks of the weights and at most kChunk, of the rows from panel_begin on. Of
+// several rows the factors are copied, as [row][factor][kChunk blocks].
 struct Int8Job {
   const MatmulArgs& args;
   size_t begin = 0;
   size_t end = 0;
   const std::byte* factors = nullptr;
   size_t panel_begin = 0;
-
-  size_t factors_at(size_t row, size_t bytes) const { return (row - panel_begin) * (end - begin) * bytes; }
 };
 
 // Up to so many blocks of 32 columns that are whole blocks of the weights.
@@ -61,35 +60,35 @@ constexpr size_t whole_blocks(size_t blocks) {
   return (blocks + groups - 1) / groups * groups;
 }
 
-// The factors of `rows` rows from row i on, one tile.
-template <class W>
-inline void copy_factors(const Int8Job& job, size_t i, size_t rows, std::byte* factors) {
-  factors += job.factors_at(i, kFactorBytes<W>);
+// Factors of rows [panel_begin, end).
+template <class W, size_t kChunk>
+inline void copy_factors(const Int8Job& job, size_t end, std::byte* factors) {
   const siskin::QuantRows& xq = job.args.xq;
-  for (size_t r = 0; r < rows; ++r) {
-    const size_t first = activation_row(job.args, i + r) * (job.args.w.cols / kQuantBlock) + job.begin;
+  const size_t blocks = job.end - job.begin;
+  for (size_t row = job.panel_begin; row < end; ++row, factors += kFactorBytes<W, kChunk>) {
+    const size_t first = activation_row(job.args, row) * (job.args.w.cols / kQuantBlock) + job.begin;
     const RowInPlace x{{nullptr, xq.scale + first, xq.sum + first, xq.half + first}};
-    std::byte* out = factors + r * sizeof(float);
-    for (size_t b = 0; b < job.end - job.begin; ++b, out += rows * kFactorBytes<W>) {
-      const auto put = [=](size_t factor, auto word) {
-        __builtin_memcpy(out + factor * rows * sizeof(float), &word, sizeof(word));
-      };
-      SISKIN_UNROLL
-      for (size_t half = 0; half < W::kScales; ++half) {
-        put(half, x.start<W>(r, b, half));
-        if constexpr (W::kMins) put(W::kScales + 1 + half, x.scaled_sum<W>(r, b, half));
+    const auto put = [=](size_t factor, auto&& of_block) {
+      for (size_t b = 0; b < blocks; ++b) {
+        const auto word = of_block(b);
+        __builtin_memcpy(factors + (factor * kChunk + b) * sizeof(word), &word, sizeof(word));
       }
-      put(W::kScales, x.scale(r, b));
+    };
+    put(W::kScales, [&](size_t b) { return x.scale(0, b); });
+    SISKIN_UNROLL
+    for (size_t half = 0; half < W::kScales; ++half) {
+      put(half, [&](size_t b) { return x.start<W>(0, b, half); });
+      if constexpr (W::kMins) put(W::kScales + 1 + half, [&](size_t b) { return x.scaled_sum<W>(0, b, half); });
     }
   }
 }
 
-template <class W, size_t kRows>
+template <class W, size_t kRows, size_t kChunk>
 struct RowsOfTile {
   const int8_t* values[kRows];
   const std::byte* factors;
 
-  RowsOfTile(const Int8Job& job, size_t row) : factors(job.factors + job.factors_at(row, kFactorBytes<W>)) {
+  RowsOfTile(const Int8Job& job, size_t row) : factors(job.factors + (row - job.panel_begin) * kFactorBytes<W, kChunk>) {
     SISKIN_UNROLL
     for (size_t r = 0; r < kRows; ++r) {
       values[r] = job.args.xq.q + activation_row(job.args, row + r) * job.args.w.cols + job.begin * kQuantBlock;
@@ -98,7 +97,7 @@ struct RowsOfTile {
   template <class Word>
   Word word(size_t r, size_t b, size_t factor) const {
     Word word;
-    __builtin_memcpy(&word, factors + ((b * kFactors<W> + factor) * kRows + r) * sizeof(Word), sizeof(Word));
+    __builtin_memcpy(&word, factors + ((r * kFactors<W> + factor) * kChunk + b) * sizeof(Word), sizeof(Word));
     return word;
   }
   const int8_t* q(size_t r, size_t b) const { return values[r] + b * kQuantBlock; }
@@ -178,13 +177,15 @@ struct Int8MatvecTile {
   }
 };
 
+constexpr size_t kTileChunk = 512;  // long, so that weights are read in order
+
 template <class V, class W>
 struct Int8Tile {
   using Job = Int8Job;
   template <size_t kStrips, size_t kRows>
   [[gnu::noinline]] static void run(const Int8Job& job, size_t strip, size_t row) {
     static_assert(kStrips == 1);
-    int8_tile<V, W, kRows>(job, strip, row, RowsOfTile<W, kRows>(job, row));
+    int8_tile<V, W, kRows>(job, strip, row, RowsOfTile<W, kRows, kTileChunk>(job, row));
   }
 };
 
