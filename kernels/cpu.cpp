@@ -65,6 +65,7 @@ CpuFeatures detect() {
   const bool tiles = f.avx512 && has_all(saved, bit(17) | bit(18)) && has_all(leaf7.d, bit(24)) && tiles_permitted();
   f.amx_int8 = tiles && has_all(leaf7.d, bit(25));
   f.amx_bf16 = tiles && has_all(leaf7.d, bit(22));
+  f.amx = f.amx_int8 && f.amx_bf16 && f.avx512vnni && f.avx512bf16;
   return f;
 }
 

@@ -13,6 +13,7 @@ struct CpuFeatures {
   bool avx512bf16 = false;
   bool amx_int8 = false;    // tiles, permitted by the OS
   bool amx_bf16 = false;
+  bool amx = false;         // bf16 and int8 tiles beside AVX-512 VNNI and BF16
   bool neon = false;
   bool neon_dot = false;
   bool neon_i8mm = false;

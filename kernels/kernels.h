@@ -39,6 +39,8 @@ struct MatmulArgs {
   const float* x = nullptr;
   size_t x_stride = 0;  // in floats
   QuantRows xq;
+  const uint16_t* xb = nullptr;  // bf16, as RoundFn writes rows; the engine's choice of matmul_any_bf16
+  size_t xb_stride = 0;          // in elements, >= cols rounded up to 32
   float* y = nullptr;
   size_t y_stride = 0;  // in floats, >= (strip_end - strip_begin) * 16 unless m == 1
 };
@@ -49,6 +51,22 @@ enum class Activation : uint8_t { f32, int8 };
 inline Activation activation_of(DType type) {
   return type == DType::F32 || type == DType::F16 || type == DType::BF16 ? Activation::f32 : Activation::int8;
 }
+
+// matmul_any_bf16, weights of any type:  y[i, r] = sum_k bf16(W[r, k]) * bf16(X[g(i), k])
+// Each weight is decoded to f32 as blocks/ does, rounded to bf16, and multiplied with `xb`; products of two
+// bf16 are exact in f32. Denormal weights, activations, products and sums count as zero. `ref` and `amx` sum as TDPBF16PS does: per
+// 32 columns the even and the odd products apart by fma, ascending, the two sums added, that added to y; `avx512bf16` in another
+// order. Rounding costs 2^-9 of each factor, independently: less than int8 activations do, more than f32 kernels.
+
+// out[k] = x[k] rounded to bf16, to nearest even; denormals to zero; then zeros up to a multiple of 32.
+using RoundFn = void (*)(const float* x, size_t n, uint16_t* out) noexcept;
+
+// From how many rows on a matmul runs on matmul_any_bf16 rather than on its type's own kernel, unless a session is `deterministic`;
+// 0: never. F32 weights never do: who stores F32 (routers, above all) wants it.
+struct Bf16Rows {
+  size_t halves = 0;  // F16, BF16
+  size_t blocks = 0;  // every type of blocks
+};
 
 // Per block b of 32: scale = max|x| / 127, q = round_half_even(x / scale) (as x * (127 / max|x|)), sum = sum q,
 // half = sum of its first 16 q; all zero for a zero block.
@@ -133,11 +151,13 @@ using GetRowFn = void (*)(const GetRowArgs& args) noexcept;
 // The largest value's index, ties by lower index. REQUIRES: n >= 1.
 using ArgmaxFn = size_t (*)(const float* x, size_t n) noexcept;
 
-// One function per row of kernel_list.inc. A table of an instruction set may leave entries null; select.h overlays them.
+// One function per row of kernel_list.inc. A table of an instruction set may leave entries null; select.h overlays them, and the
+// counts of bf16_rows that are not 0.
 struct KernelTable {
 #define SISKIN_KERNEL(name, Fn, tolerance) Fn name = nullptr;
 #include "kernels/kernel_list.inc"
 #undef SISKIN_KERNEL
+  Bf16Rows bf16_rows = {};
 };
 
 }  // namespace siskin

@@ -27,6 +27,8 @@ struct Kernel {
   std::string title(const std::string& shape) const { return name + "/" + isa + "/" + shape; }
 };
 void add_cases(const Kernel& kernel, MatmulFn fn, MatmulFn ref);
+void add_bf16_cases(const Kernel& kernel, MatmulFn fn, MatmulFn ref);  // matmul_any_bf16
+void add_cases(const Kernel& kernel, RoundFn fn, RoundFn ref);
 void add_cases(const Kernel& kernel, GetRowFn fn, GetRowFn ref);
 void add_cases(const Kernel& kernel, QuantizeFn fn, QuantizeFn ref);
 void add_cases(const Kernel& kernel, RmsNormFn fn, RmsNormFn ref);

@@ -80,7 +80,9 @@ void add_matmul(const Kernel& kernel, const Shape& shape, MatmulFn fn, MatmulFn 
 }  // namespace
 
 void add_cases(const Kernel& kernel, MatmulFn fn, MatmulFn ref) {
-  if (kernel.name.starts_with("matvec")) {
+  if (kernel.name == "matmul_any_bf16") {
+    add_bf16_cases(kernel, fn, ref);
+  } else if (kernel.name.starts_with("matvec")) {
     for (const Shape& shape : kVectorShapes) add_matmul(kernel, shape, fn, ref);
   } else {
     for (const Shape& shape : kBatchShapes) add_matmul(kernel, shape, fn, ref);

@@ -12,6 +12,10 @@ void matmul_f16(const MatmulArgs& args) noexcept;
 void matmul_bf16(const MatmulArgs& args) noexcept;
 void matmul_int8(const MatmulArgs& args) noexcept;
 
+// matmul_bf16.cpp
+void matmul_any_bf16(const MatmulArgs& args) noexcept;
+void round_bf16(const float* x, size_t n, uint16_t* out) noexcept;
+
 // rows.cpp
 void get_row(const GetRowArgs& args) noexcept;
 void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum, int32_t* half) noexcept;

@@ -17,8 +17,10 @@ constinit const KernelTable kTableRef = {
 #define SISKIN_INT8_TYPE(Type, name) .matmul_##name = ref::matmul_int8,
 #include "kernels/int8_types.inc"
 #undef SISKIN_INT8_TYPE
+    .matmul_any_bf16 = ref::matmul_any_bf16,
     .get_row = ref::get_row,
     .quantize_q8 = ref::quantize_q8,
+    .round_bf16 = ref::round_bf16,
     .rms_norm = ref::rms_norm,
     .rope = ref::rope,
     .softmax = ref::softmax,

@@ -241,6 +241,7 @@ std::vector<float> run_split(const Case& here, MatmulFn fn, const Weights& w, co
 }  // namespace
 
 void check(const Kernel& kernel, MatmulFn fn) {
+  if (kernel.name == std::string_view("matmul_any_bf16")) return check_bf16(kernel, fn);
   const DType type = type_of(kernel.name);
   const bool batch = std::string_view(kernel.name).starts_with("matmul");
   const MatmulFn ref = batch ? matmul_of(kTableRef, type) : matvec_of(kTableRef, type);
