@@ -61,6 +61,7 @@ siskin_phase_cost convert(const PhaseCost& from) {
   to.disk_bytes = from.disk_bytes;
   to.flops_f32 = from.flops_f32;
   to.flops_int8 = from.flops_int8;
+  to.flops_bf16 = from.flops_bf16;
   to.seconds = from.seconds;
   to.gb_s = from.gb_s;
   to.bandwidth_share = from.bandwidth_share.value_or(-1);
@@ -223,6 +224,7 @@ siskin_status siskin_session_create(const siskin_model* model, const siskin_sess
       create.ctx = given.ctx;
       if (given.batch != 0) create.batch = given.batch;
       create.threads = given.threads;
+      create.deterministic = given.deterministic != 0;
       if (given.measure_machine != 0) {
         siskin::MachineOptions machine;
         machine.isa = model->model->isa();

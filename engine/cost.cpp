@@ -30,7 +30,7 @@ nlohmann::ordered_json phase_json(const PhaseCost& cost) {
   json["kv_write_bytes"] = cost.kv_write_bytes;
   json["disk_bytes"] = cost.disk_bytes;
   json["flops"] = cost.flops();
-  json["flops_by_unit"] = {{"f32", cost.flops_f32}, {"int8", cost.flops_int8}};
+  json["flops_by_unit"] = {{"f32", cost.flops_f32}, {"int8", cost.flops_int8}, {"bf16", cost.flops_bf16}};
   json["seconds"] = cost.seconds;
   json["gb_s"] = cost.gb_s;
   json["bandwidth_share"] = cost.bandwidth_share ? nlohmann::ordered_json(*cost.bandwidth_share) : nullptr;

@@ -5,15 +5,31 @@
 #include <numeric>
 
 #include "formats/check.h"
+#include "kernels/select.h"
 
 namespace siskin {
 namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-void add_flops(const Tensor& tensor, uint64_t rows, uint64_t& f32, uint64_t& int8) {
-  const uint64_t flops = 2 * tensor.slice_params() * rows;
-  (activation_of(tensor.type) == Activation::int8 ? int8 : f32) += flops;
+void add_flops(const Tensor& tensor, TypeFlops& flops) {
+  const uint64_t n = 2 * tensor.slice_params();
+  if (tensor.type == DType::F32) {
+    flops.f32 += n;
+  } else if (tensor.type == DType::F16 || tensor.type == DType::BF16) {
+    flops.halves += n;
+  } else {
+    flops.blocks += n;
+  }
+}
+
+// Adds `rows` times `flops` to the units that run them when the whole product has `product_rows`.
+template <class Totals>
+void count_flops(const TypeFlops& flops, uint64_t rows, const KernelTable& kernels, uint64_t product_rows, Totals& totals) {
+  const auto on_bf16 = [&](DType type) { return uses_bf16(kernels, type, product_rows); };
+  totals.flops_f32 += rows * flops.f32;
+  (on_bf16(DType::F16) ? totals.flops_bf16 : totals.flops_f32) += rows * flops.halves;
+  (on_bf16(DType::Q8_0) ? totals.flops_bf16 : totals.flops_int8) += rows * flops.blocks;
 }
 
 uint64_t count_set(const std::vector<bool>& bits) {
@@ -54,7 +70,7 @@ Ledger::Ledger(const ModelSpec& spec, const Weights& weights) : spec_(spec), tie
       expert.bytes += tensor->slice_bytes();
       expert.padding += tensor->slice_padding();
       expert.params += tensor->slice_params();
-      add_flops(*tensor, 1, expert.flops_f32, expert.flops_int8);
+      add_flops(*tensor, expert.flops);
     }
     moe_layers_ += expert_layers_[layer].params > 0;
     expert_params_ += expert_layers_[layer].params * spec.n_experts;
@@ -64,7 +80,7 @@ Ledger::Ledger(const ModelSpec& spec, const Weights& weights) : spec_(spec), tie
   const Tensor& last_norm = weights.get(Slot::output_norm);
   head_ = {head.slice_bytes(), head.slice_padding()};
   head_params_ = head.params();
-  add_flops(head, 1, head_flops_f32_, head_flops_int8_);
+  add_flops(head, head_flops_);
   last_norm_bytes_ = last_norm.slice_bytes();
   last_norm_params_ = last_norm.params();
   row_bytes_ = embedding.row_bytes();
@@ -77,7 +93,7 @@ Ledger::Ledger(const ModelSpec& spec, const Weights& weights) : spec_(spec), tie
     role.bytes += tensor.slice_bytes();
     role.padding += tensor.slice_padding();
     always_params_ += tensor.params();
-    if (!tensor.is_vector) add_flops(tensor, 1, always_flops_f32_, always_flops_int8_);
+    if (!tensor.is_vector) add_flops(tensor, always_flops_);
   }
   active_params_ = total_params_;
   for (const ExpertLayer& expert : expert_layers_) active_params_ -= expert.params * (spec.n_experts - spec.top_k);
@@ -100,8 +116,8 @@ uint64_t Ledger::active_weight_bytes() const {
   return bytes;
 }
 
-void Ledger::post(const StepPlan& plan, const StepTrace& trace, double seconds, const std::vector<Account*>& accounts,
-                  const std::vector<Phase>& phases) const {
+void Ledger::post(const StepPlan& plan, const StepTrace& trace, const KernelTable& kernels, double seconds,
+                  const std::vector<Account*>& accounts, const std::vector<Phase>& phases) const {
   for (size_t i = 0; i < plan.slices.size(); ++i) {
     const StepSlice& slice = plan.slices[i];
     Account::PhaseTotals& totals = accounts[i]->phases_[static_cast<size_t>(phases[i])];
@@ -116,13 +132,13 @@ void Ledger::post(const StepPlan& plan, const StepTrace& trace, double seconds, 
     // A query at position p meets p + 1 keys and values: 2 multiply-adds each per head element.
     const uint64_t visible = n * first + n * (n + 1) / 2;
     totals.flops_f32 += uint64_t{spec_.n_layers} * 4 * spec_.d_q() * visible;
-    totals.flops_f32 += n * always_flops_f32_ + slice.n_logits * head_flops_f32_;
-    totals.flops_int8 += n * always_flops_int8_ + slice.n_logits * head_flops_int8_;
+    count_flops(always_flops_, n, kernels, plan.n_tokens(), totals);
+    count_flops(head_flops_, slice.n_logits, kernels, plan.n_logits(), totals);
   }
   post_always(plan, accounts, phases);
   if (plan.n_logits() > 0) post_head(plan, accounts, phases);
   post_embedding(plan, accounts, phases);
-  post_experts(plan, trace, accounts, phases);
+  post_experts(plan, trace, kernels, accounts, phases);
 }
 
 void Ledger::post_always(const StepPlan& plan, const std::vector<Account*>& accounts, const std::vector<Phase>& phases) const {
@@ -172,8 +188,8 @@ void Ledger::post_embedding(const StepPlan& plan, const std::vector<Account*>& a
   }
 }
 
-void Ledger::post_experts(const StepPlan& plan, const StepTrace& trace, const std::vector<Account*>& accounts,
-                          const std::vector<Phase>& phases) const {
+void Ledger::post_experts(const StepPlan& plan, const StepTrace& trace, const KernelTable& kernels,
+                          const std::vector<Account*>& accounts, const std::vector<Phase>& phases) const {
   if (moe_layers_ == 0) return;
   const size_t n_slices = plan.slices.size();
   std::vector<size_t> slice_of;  // of each token of the step
@@ -191,6 +207,7 @@ void Ledger::post_experts(const StepPlan& plan, const StepTrace& trace, const st
     }
     for (const auto& [expert, counts] : uses) {
       const std::vector<uint64_t> bytes = split_exactly(cost.bytes, counts), padding = split_exactly(cost.padding, counts);
+      const uint64_t rows = std::accumulate(counts.begin(), counts.end(), uint64_t{0});
       for (size_t i = 0; i < n_slices; ++i) {
         if (counts[i] == 0) continue;
         Account::PhaseTotals& totals = accounts[i]->phases_[static_cast<size_t>(phases[i])];
@@ -198,8 +215,7 @@ void Ledger::post_experts(const StepPlan& plan, const StepTrace& trace, const st
         totals.padding += padding[i];
         totals.expert_uses += counts[i];
         totals.expert_params_used += counts[i] * cost.params;
-        totals.flops_f32 += counts[i] * cost.flops_f32;
-        totals.flops_int8 += counts[i] * cost.flops_int8;
+        count_flops(cost.flops, counts[i], kernels, rows, totals);
         totals.experts[layer * spec_.n_experts + expert] = true;
       }
     }
@@ -236,6 +252,7 @@ Cost Account::cost(const MachineProfile* machine, unsigned threads) const {
     out.kv_write_bytes = totals.kv_write;
     out.flops_f32 = totals.flops_f32;
     out.flops_int8 = totals.flops_int8;
+    out.flops_bf16 = totals.flops_bf16;
     out.seconds = totals.seconds;
     if (totals.seconds <= 0) continue;
     const double read = static_cast<double>(out.weight_bytes + out.kv_read_bytes);
@@ -246,12 +263,17 @@ Cost Account::cost(const MachineProfile* machine, unsigned threads) const {
     const auto peak = [&](const std::vector<double>& by_threads) {
       return by_threads.empty() ? 0.0 : by_threads[std::min<size_t>(threads, by_threads.size()) - 1];
     };
-    const double f32 = peak(machine->peak_f32_by_threads), int8 = peak(machine->peak_int8_by_threads);
-    if (f32 > 0 && (int8 > 0 || totals.flops_int8 == 0)) {
-      double ideal = static_cast<double>(totals.flops_f32) / (f32 * 1e9);
-      if (totals.flops_int8 > 0) ideal += static_cast<double>(totals.flops_int8) / (int8 * 1e9);
-      out.flops_share = ideal / totals.seconds;
-    }
+    double ideal = 0;  // seconds at the measured peaks; a unit that ran and was not measured leaves the share open
+    bool measured = true;
+    const auto add = [&](uint64_t flops, const std::vector<double>& by_threads) {
+      if (flops == 0) return;
+      measured = measured && peak(by_threads) > 0;
+      if (measured) ideal += static_cast<double>(flops) / (peak(by_threads) * 1e9);
+    };
+    add(totals.flops_f32, machine->peak_f32_by_threads);
+    add(totals.flops_int8, machine->peak_int8_by_threads);
+    add(totals.flops_bf16, machine->peak_bf16_by_threads);
+    if (measured) out.flops_share = ideal / totals.seconds;
   }
   return cost;
 }

@@ -28,13 +28,18 @@ class Account {
     uint64_t steps = 0, tokens = 0, logits = 0;
     uint64_t expert_uses = 0, expert_params_used = 0;  // summed over tokens
     std::array<uint64_t, kRoles> bytes{};
-    uint64_t padding = 0, kv_read = 0, kv_write = 0, flops_f32 = 0, flops_int8 = 0;
+    uint64_t padding = 0, kv_read = 0, kv_write = 0, flops_f32 = 0, flops_int8 = 0, flops_bf16 = 0;
     double seconds = 0;
     std::vector<bool> experts;   // [n_layers * n_experts] touched
     std::vector<bool> rows;      // [n_vocab] embedding rows touched
   };
   const class Ledger* ledger_ = nullptr;
   PhaseTotals phases_[2];
+};
+
+// Operations of one row by what decides their unit: the weights' type and, where it has a bf16 kernel, the rows of the product.
+struct TypeFlops {
+  uint64_t f32 = 0, halves = 0, blocks = 0;
 };
 
 class Ledger {
@@ -45,8 +50,9 @@ class Ledger {
 
   // Adds a finished step: accounts[i] and phases[i] belong to plan.slices[i]. Shared bytes are split in proportion to tokens (experts:
   // to the tokens routed there; the head: to the logits rows) and add up exactly.
-  void post(const StepPlan& plan, const StepTrace& trace, double seconds, const std::vector<Account*>& accounts,
-            const std::vector<Phase>& phases) const;
+  // `kernels` is the table that ran: it says which products ran on bf16.
+  void post(const StepPlan& plan, const StepTrace& trace, const KernelTable& kernels, double seconds,
+            const std::vector<Account*>& accounts, const std::vector<Phase>& phases) const;
 
   uint64_t total_params() const { return total_params_; }
   uint64_t active_params() const { return active_params_; }
@@ -61,11 +67,11 @@ class Ledger {
   void post_always(const StepPlan& plan, const std::vector<Account*>& accounts, const std::vector<Phase>& phases) const;
   void post_head(const StepPlan& plan, const std::vector<Account*>& accounts, const std::vector<Phase>& phases) const;
   void post_embedding(const StepPlan& plan, const std::vector<Account*>& accounts, const std::vector<Phase>& phases) const;
-  void post_experts(const StepPlan& plan, const StepTrace& trace, const std::vector<Account*>& accounts,
-                    const std::vector<Phase>& phases) const;
+  void post_experts(const StepPlan& plan, const StepTrace& trace, const KernelTable& kernels,
+                    const std::vector<Account*>& accounts, const std::vector<Phase>& phases) const;
   struct ExpertLayer {
     uint64_t bytes = 0, padding = 0, params = 0;  // of one expert
-    uint64_t flops_f32 = 0, flops_int8 = 0;       // of one expert and token
+    TypeFlops flops;                              // of one expert and token
   };
 
   const ModelSpec& spec_;
@@ -76,9 +82,9 @@ class Ledger {
   uint64_t always_params_ = 0, head_params_ = 0, last_norm_params_ = 0, expert_params_ = 0;
   size_t moe_layers_ = 0;
   bool tied_ = false;
-  uint64_t always_flops_f32_ = 0, always_flops_int8_ = 0;  // per token
-  uint64_t head_flops_f32_ = 0, head_flops_int8_ = 0;      // per logits row
-  std::vector<ExpertLayer> expert_layers_;                 // [n_layers], bytes 0: dense
+  TypeFlops always_flops_;                  // per token
+  TypeFlops head_flops_;                    // per logits row
+  std::vector<ExpertLayer> expert_layers_;  // [n_layers], bytes 0: dense
   uint64_t total_params_ = 0, active_params_ = 0, padding_ = 0;
 };
 

@@ -75,11 +75,11 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
 
 uint64_t activation_bytes(const ModelSpec& spec, size_t batch, size_t requests) {
   const uint64_t routed = spec.is_moe() ? spec.top_k : 1;
-  // Values are f32; rows that matmuls read may have an int8 form of about 1.25 bytes beside them.
+  // Values are f32; rows that matmuls read may have an int8 form of about 1.25 bytes and a bf16 form of 2 beside them.
   const uint64_t row = 4 * (2 * spec.d_model + spec.d_q() + 2 * spec.d_kv() + spec.n_experts) +
-                       6 * (spec.d_model + spec.d_q() + routed * spec.d_ff) +
+                       8 * (spec.d_model + spec.d_q() + routed * spec.d_ff) +
                        (spec.is_moe() ? 4 * routed * spec.d_model : 0);
-  return row * batch + uint64_t{requests} * (4 * spec.n_vocab + 10 * spec.d_model);
+  return row * batch + uint64_t{requests} * (4 * spec.n_vocab + 12 * spec.d_model);
 }
 
 std::string bytes_text(uint64_t bytes) {

@@ -44,18 +44,31 @@ struct Running {
   size_t generated() const { return tokens.size() - request.tokens.size(); }
 };
 
+// The fewest rows of a matmul of these weights that run on bf16; 0: none do.
+size_t fewest_bf16_rows(const KernelTable& kernels, const Weights& weights) {
+  size_t fewest = 0;
+  for (const Tensor& tensor : weights.tensors()) {
+    const size_t rows = tensor.is_vector ? 0 : bf16_rows_of(kernels, tensor.type);
+    if (rows != 0 && (fewest == 0 || rows < fewest)) fewest = rows;
+  }
+  return fewest;
+}
+
 }  // namespace
 
 struct Session::Impl {
   Impl(std::shared_ptr<const Model> m, const SessionOptions& o, unsigned threads, size_t ctx, size_t kv_blocks)
-      : model(std::move(m)), core(model->impl()), options(o), ctx_size(ctx), team(threads),
+      : model(std::move(m)), core(model->impl()), options(o), kernels(core.isa->complete), ctx_size(ctx), team(threads),
         pool(kv_shape(core.spec), kv_blocks), rope(core.spec.rope, core.spec.n_rot, ctx) {
     trace.routing.resize(core.spec.n_layers);
+    if (options.deterministic) kernels.bf16_rows = {};
+    for (ActivationRows* rows : {&act.normed, &act.attended, &act.hidden, &act.last}) rows->bf16_from = fewest_bf16_rows(kernels, core.weights);
   }
 
   std::shared_ptr<const Model> model;
   const Model::Impl& core;
   SessionOptions options;
+  KernelTable kernels;  // of this session: the model's, or what of it is deterministic
   size_t ctx_size;
   WorkerTeam team;
   KvPool pool;
@@ -72,7 +85,7 @@ struct Session::Impl {
   // Runs a plan: logits lie in act.logits. Returns the wall time.
   double forward(const StepPlan& plan) {
     const auto start = Clock::now();
-    StepContext ctx{core.spec, core.weights, *core.experts, core.isa->complete, rope, team, act, plan, trace};
+    StepContext ctx{core.spec, core.weights, *core.experts, kernels, rope, team, act, plan, trace};
     core.family->forward(ctx);
     return seconds_since(start);
   }
@@ -206,7 +219,7 @@ Result<RequestId> Session::submit(Request request) {
     }
   }
   const RequestId id = impl.next_id++;
-  impl.waiting.push_back(std::make_unique<Running>(id, std::move(request), impl.core.isa->complete, impl.core.ledger->open()));
+  impl.waiting.push_back(std::make_unique<Running>(id, std::move(request), impl.kernels, impl.core.ledger->open()));
   return id;
 }
 
@@ -231,7 +244,7 @@ Result<bool> Session::step() {
     request.started = true;
   }
   const double seconds = impl.forward(plan);
-  impl.core.ledger->post(plan, impl.trace, seconds, accounts, phases);
+  impl.core.ledger->post(plan, impl.trace, impl.kernels, seconds, accounts, phases);
 
   float* logits = impl.act.logits.data();
   std::set<const Running*> done;

@@ -1,13 +1,16 @@
 #include "engine/step.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace siskin {
 
-void ActivationRows::resize(size_t n, size_t row_width, bool with_int8) {
+void ActivationRows::resize(size_t n, size_t row_width, bool with_int8, size_t most) {
   width = row_width;
   quantized = with_int8;
+  rounded = bf16_from != 0 && std::min(n, most) >= bf16_from;
   values.resize(n * width);
+  if (rounded) bf16.resize(n * bf16_lines());
   if (!with_int8) return;
   q.resize(n * width);
   scale.resize(n * width / kQuantBlock);
@@ -16,12 +19,13 @@ void ActivationRows::resize(size_t n, size_t row_width, bool with_int8) {
 }
 
 void ActivationRows::quantize(const KernelTable& kernels, size_t i, size_t first, size_t n) {
-  if (quantized) quantize_from(kernels, row(i) + first, i, first, n);
+  quantize_from(kernels, row(i) + first, i, first, n);
 }
 
 void ActivationRows::quantize_from(const KernelTable& kernels, const float* from, size_t i, size_t first, size_t n) {
   const size_t at = i * width + first, block = at / kQuantBlock;
-  kernels.quantize_q8(from, n, q.data() + at, scale.data() + block, sum.data() + block, half.data() + block);
+  if (rounded) kernels.round_bf16(from, n, bf16[i * bf16_lines() + first / 32].values);
+  if (quantized) kernels.quantize_q8(from, n, q.data() + at, scale.data() + block, sum.data() + block, half.data() + block);
 }
 
 // angle(p, j) = p / linear_factor * base^(-2j/n_rot) / divisor_j.   Source: RoFormer (arXiv 2104.09864), eq. 15.

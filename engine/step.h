@@ -40,16 +40,24 @@ struct StepPlan {
   }
 };
 
-// Rows of activations as matmuls read them: f32, and int8 when a weight type asks for it.
+// Rows of activations as matmuls read them: f32, int8 when a weight type asks for it, and bf16 when there are so many rows that
+// some matmul runs on that.
 struct ActivationRows {
+  struct alignas(64) Bf16Line {
+    uint16_t values[32];
+  };
   std::vector<float> values;  // [n, width]
   std::vector<int8_t> q;
   std::vector<float> scale;
   std::vector<int32_t> sum, half;
+  std::vector<Bf16Line> bf16;  // [n, bf16_lines()], the last line of a row padded with zeros
   size_t width = 0;
   bool quantized = false;
+  bool rounded = false;   // there is a bf16 form
+  size_t bf16_from = 0;   // rows of one matmul from which it is wanted; 0: never. Set once by the session
 
-  void resize(size_t n, size_t row_width, bool with_int8);
+  // most: the rows of the largest matmul that will read them, if fewer than n.
+  void resize(size_t n, size_t row_width, bool with_int8, size_t most = SIZE_MAX);
   float* row(size_t i) { return values.data() + i * width; }
   const float* row(size_t i) const { return values.data() + i * width; }
   // The int8 form from row i on.
@@ -57,7 +65,10 @@ struct ActivationRows {
     const size_t block = i * width / kQuantBlock;
     return {q.data() + i * width, scale.data() + block, sum.data() + block, half.data() + block};
   }
-  // Makes the int8 form of columns [first, first + n) of row i, if the rows have one. REQUIRES: whole blocks.
+  size_t bf16_lines() const { return (width + 31) / 32; }
+  const uint16_t* bf16_row(size_t i) const { return bf16[i * bf16_lines()].values; }
+  // Makes the int8 and bf16 forms of columns [first, first + n) of row i, where the rows have them. REQUIRES: whole blocks (of 32;
+  // for bf16 alone the last may be cut).
   void quantize(const KernelTable& kernels, size_t i, size_t first, size_t n);
   // The same of n values that lie at `from` instead: the row's f32 form is not made.
   void quantize_from(const KernelTable& kernels, const float* from, size_t i, size_t first, size_t n);

@@ -7,7 +7,7 @@
 
 namespace siskin {
 
-// Reads act.q, act.k, act.v of all tokens; stores K and V of this step; writes act.attended (and its int8 form).
+// Reads act.q, act.k, act.v of all tokens; stores K and V of this step; writes act.attended (and its int8 and bf16 forms).
 void attend(StepContext& ctx, size_t layer);
 
 }  // namespace siskin

@@ -66,11 +66,14 @@ void gate_up_tile(StepContext& ctx, const Tile& tile, const uint32_t* tokens) {
   args.x = act.normed.values.data();
   args.x_stride = act.normed.width;
   args.xq = act.normed.quant();
+  args.xb_stride = act.normed.bf16_lines() * 32;
   args.y_stride = (tile.strip_end - tile.strip_begin) * kStripRows;
   args.w = *tile.panel.gate;
+  args.xb = bf16_for(ctx, act.normed, args.w, tile.panel.n);
   args.y = gate_tile;
   run_matmul(ctx.kernels, args);
   args.w = *tile.panel.up;
+  args.xb = bf16_for(ctx, act.normed, args.w, tile.panel.n);
   args.y = up_tile;
   run_matmul(ctx.kernels, args);
   for (size_t i = 0; i < tile.n; ++i) {
@@ -78,7 +81,7 @@ void gate_up_tile(StepContext& ctx, const Tile& tile, const uint32_t* tokens) {
     float* gate = gate_tile + i * args.y_stride;
     float* h = act.hidden.quantized ? gate : act.hidden.row(row) + first_col;
     ctx.kernels.swiglu(gate, up_tile + i * args.y_stride, h, cols);
-    if (act.hidden.quantized) act.hidden.quantize_from(ctx.kernels, h, row, first_col, cols);
+    act.hidden.quantize_from(ctx.kernels, h, row, first_col, cols);
   }
 }
 
@@ -107,6 +110,8 @@ void expert_down(StepContext& ctx, const std::vector<Panel>& panels, const Exper
     args.x = hidden.row(tile.first);
     args.x_stride = hidden.width;
     args.xq = hidden.quant(tile.first);
+    args.xb = bf16_for(ctx, hidden, args.w, tile.panel.n, tile.first);
+    args.xb_stride = hidden.bf16_lines() * 32;
     args.y = y;
     args.y_stride = (tile.strip_end - tile.strip_begin) * kStripRows;
     run_matmul(ctx.kernels, args);
@@ -139,7 +144,7 @@ void dense_ffn(StepContext& ctx, size_t layer, size_t n) {
   const Tensor& gate = ctx.weights.get(Slot::ffn_gate, layer);
   const Tensor& up = ctx.weights.get(Slot::ffn_up, layer);
   const Tensor& down = ctx.weights.get(Slot::ffn_down, layer);
-  ctx.act.hidden.resize(n, ctx.spec.d_ff, reads_int8(down));
+  ctx.act.hidden.resize(n, ctx.spec.d_ff, reads_int8(ctx, down, n));
   std::vector<uint32_t> tokens(n);
   for (uint32_t i = 0; i < n; ++i) tokens[i] = i;
   gate_up(ctx, {{&gate.slices[0], &up.slices[0], &down.slices[0], 0, n, 0}}, tokens.data());
@@ -168,7 +173,7 @@ void moe_ffn(StepContext& ctx, size_t layer, size_t n) {
     row_task += row_tasks(rows);
   }
   const size_t entries = routing.expert_ids.size();
-  ctx.act.hidden.resize(entries, spec.d_ff, reads_int8(down));
+  ctx.act.hidden.resize(entries, spec.d_ff, reads_int8(down), n);
   ctx.act.routed.resize(entries * spec.d_model);
   gate_up(ctx, panels, batches.rows.data());
   expert_down(ctx, panels, batches, routing);

@@ -2,7 +2,7 @@
 
 namespace siskin {
 void quantize_rows(StepContext& ctx, ActivationRows& rows, size_t n) {
-  if (!rows.quantized) return;
+  if (!rows.quantized && !rows.rounded) return;
   ctx.for_rows(n, [&](size_t i) { rows.quantize(ctx.kernels, i, 0, rows.width); });
 }
 
@@ -27,6 +27,8 @@ void linear(StepContext& ctx, const ActivationRows& x, size_t n, std::span<const
     args.x = x.row(first);
     args.x_stride = x.width;
     args.xq = x.quant(first);
+    args.xb = bf16_for(ctx, x, args.w, n, first);
+    args.xb_stride = x.bf16_lines() * 32;
     args.y = job->y + first * job->w->rows + args.strip_begin * kStripRows;
     args.y_stride = job->w->rows;
     run_matmul(ctx.kernels, args);

@@ -10,7 +10,7 @@
 
 namespace siskin {
 
-// Makes the int8 form of rows [0, n) if they are `quantized`.
+// Makes the int8 and bf16 forms of rows [0, n), where they have them.
 void quantize_rows(StepContext& ctx, ActivationRows& rows, size_t n);
 
 struct LinearJob {
@@ -41,7 +41,19 @@ inline size_t strips_per_task(const PackedMatrix& w, size_t n = 1) {
 
 inline bool reads_int8(const Tensor& tensor) { return activation_of(tensor.type) == Activation::int8; }
 
+// Whether a product of n rows reads int8.
+inline bool reads_int8(const StepContext& ctx, const Tensor& tensor, size_t n) {
+  return reads_int8(tensor) && !uses_bf16(ctx.kernels, tensor.type, n);
+}
+
+// The bf16 form of x from row `first` on, if a product of n rows runs on it; n counts the whole product, not a task's share, so that
+// all of its rows get the same arithmetic.
+inline const uint16_t* bf16_for(const StepContext& ctx, const ActivationRows& x, const PackedMatrix& w, size_t n, size_t first = 0) {
+  return x.rounded && uses_bf16(ctx.kernels, w.type, n) ? x.bf16_row(first) : nullptr;
+}
+
 inline void run_matmul(const KernelTable& kernels, const MatmulArgs& args) {
+  if (args.xb != nullptr) return kernels.matmul_any_bf16(args);
   (args.m == 1 ? matvec_of(kernels, args.w.type) : matmul_of(kernels, args.w.type))(args);
 }
 

@@ -184,9 +184,12 @@ Status measure_peaks(MachineProfile& profile, const std::function<void(double)>&
   report(0.4);
   if (auto s = by_threads(loops.int8_vector, profile.peak_int8_vector, profile.peak_int8_by_threads); !s) return s;
   report(0.8);
-  if (auto s = all_threads(loops.bf16, profile.peak_bf16); !s) return s;
   if (auto s = all_threads(loops.int8_matrix, profile.peak_int8_matrix); !s) return s;
-  if (auto s = all_threads(loops.bf16_matrix, profile.peak_bf16_matrix); !s) return s;
+  // By threads for the unit that this table's bf16 matmuls run on.
+  std::vector<double> unused;
+  const bool tiles = profile.isa == "amx", vectors = profile.isa == "avx512bf16";
+  if (auto s = by_threads(loops.bf16, profile.peak_bf16, vectors ? profile.peak_bf16_by_threads : unused); !s) return s;
+  if (auto s = by_threads(loops.bf16_matrix, profile.peak_bf16_matrix, tiles ? profile.peak_bf16_by_threads : unused); !s) return s;
   report(1.0);
   return {};
 }

@@ -72,6 +72,7 @@ MachineProfile read_profile(const Json& json) {
   profile.peak_bf16_matrix = positive_or_null(peaks.at("bf16_matrix"));
   profile.peak_f32_by_threads = positives(json.at("peak_gflops_by_threads").at("f32"));
   profile.peak_int8_by_threads = positives(json.at("peak_gflops_by_threads").at("int8_vector"));
+  profile.peak_bf16_by_threads = positives(json.at("peak_gflops_by_threads").at("bf16"));
   profile.fingerprint = json.at("fingerprint").get<std::string>();
   profile.measured_at = json.at("measured_at").get<std::string>();
   return profile;
@@ -118,7 +119,7 @@ std::string to_json(const MachineProfile& profile) {
                          {"int8_vector", or_null(profile.peak_int8_vector)},
                          {"int8_matrix", or_null(profile.peak_int8_matrix)},
                          {"bf16_matrix", or_null(profile.peak_bf16_matrix)}};
-  json["peak_gflops_by_threads"] = {{"f32", profile.peak_f32_by_threads}, {"int8_vector", profile.peak_int8_by_threads}};
+  json["peak_gflops_by_threads"] = {{"f32", profile.peak_f32_by_threads}, {"int8_vector", profile.peak_int8_by_threads}, {"bf16", profile.peak_bf16_by_threads}};
   json["fingerprint"] = profile.fingerprint;
   json["measured_at"] = profile.measured_at;
   json["from_cache"] = profile.from_cache;

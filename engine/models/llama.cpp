@@ -175,7 +175,7 @@ void predict(StepContext& ctx) {
   const size_t n = ctx.plan.n_logits(), d = ctx.spec.d_model;
   if (n == 0) return;
   const Tensor& head = ctx.weights.head();
-  ctx.act.last.resize(n, d, reads_int8(head));
+  ctx.act.last.resize(n, d, reads_int8(ctx, head, n));
   ctx.act.logits.resize(n * ctx.spec.n_vocab);
   size_t row = 0, out = 0;
   for (const StepSlice& slice : ctx.plan.slices) {
@@ -207,19 +207,20 @@ void forward(StepContext& ctx) {
     const Tensor& wv = ctx.weights.get(Slot::attn_v, layer);
     const Tensor& wo = ctx.weights.get(Slot::attn_output, layer);
 
-    act.normed.resize(n, spec.d_model, reads_int8(wq) || reads_int8(wk) || reads_int8(wv));
+    act.normed.resize(n, spec.d_model, reads_int8(ctx, wq, n) || reads_int8(ctx, wk, n) || reads_int8(ctx, wv, n));
     add_and_norm(ctx, n, layer == 0 ? Residual::keep : Residual::add_delta, ctx.weights.get(Slot::attn_norm, layer), act.normed);
     const LinearJob qkv[] = {{&wq.slices[0], act.q.data()}, {&wk.slices[0], act.k.data()}, {&wv.slices[0], act.v.data()}};
     linear(ctx, act.normed, n, qkv);
-    act.attended.resize(n, spec.d_q(), reads_int8(wo));
+    act.attended.resize(n, spec.d_q(), reads_int8(ctx, wo, n));
     attend(ctx, layer);
     const LinearJob output{&wo.slices[0], act.delta.data()};
     linear(ctx, act.attended, n, {&output, 1});
 
     const Tensor& gate = ctx.weights.get(spec.is_moe() ? Slot::ffn_gate_exps : Slot::ffn_gate, layer);
     const Tensor& up = ctx.weights.get(spec.is_moe() ? Slot::ffn_up_exps : Slot::ffn_up, layer);
-    const bool router_int8 = spec.is_moe() && reads_int8(ctx.weights.get(Slot::ffn_gate_inp, layer));
-    act.normed.resize(n, spec.d_model, reads_int8(gate) || reads_int8(up) || router_int8);
+    const bool router_int8 = spec.is_moe() && reads_int8(ctx, ctx.weights.get(Slot::ffn_gate_inp, layer), n);
+    const size_t rows = spec.is_moe() ? 1 : n;  // an expert may get one
+    act.normed.resize(n, spec.d_model, reads_int8(ctx, gate, rows) || reads_int8(ctx, up, rows) || router_int8);
     add_and_norm(ctx, n, Residual::add_delta, ctx.weights.get(Slot::ffn_norm, layer), act.normed);
     if (spec.is_moe()) {
       moe_ffn(ctx, layer, n);

@@ -47,6 +47,8 @@ void add_flags(CommandLine& line, EvalFlags& flags) {
          "Which kernels score: prefill or decode (default: prefill)")
       ->check(one_of({"prefill", "decode"}))
       ->type_name("PATH");
+  app.add_flag("--deterministic", flags.options.deterministic, "One kernel family for every batch size")
+      ->envname("SISKIN_DETERMINISTIC");
   line.without("--overlay");
 }
 

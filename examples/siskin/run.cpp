@@ -23,7 +23,7 @@ struct RunFlags {
   Sampling sampling;
   int64_t seed = -1;
   std::vector<std::string> stop;
-  bool ignore_eos = false, report = false, raw = false;
+  bool ignore_eos = false, report = false, raw = false, deterministic = false;
 };
 
 void add_flags(CommandLine& line, RunFlags& flags) {
@@ -63,6 +63,8 @@ void add_flags(CommandLine& line, RunFlags& flags) {
       ->type_name("TEXT");
   app.add_flag("--ignore-eos", flags.ignore_eos, "Generate past the end-of-text token");
   app.add_flag("--report", flags.report, "Print the ledger, the kernels that ran and the share of this machine's limits");
+  app.add_flag("--deterministic", flags.deterministic, "One kernel family for every batch size: the same bits however a prompt is cut")
+      ->envname("SISKIN_DETERMINISTIC");
   app.add_flag("--raw", flags.raw, "Take the text as it is, without a chat template (the only mode so far)");
   line.without("--chat").without("--overlay");
 }
@@ -151,6 +153,7 @@ int run_command(int argc, const char* const* argv) {
   options.ctx = common.ctx;
   options.batch = common.batch;
   options.max_requests = 1;
+  options.deterministic = flags.deterministic;
   options.machine = *machine;
   auto session = Session::create(*model, options);
   if (!session) return line.fail(session.error());

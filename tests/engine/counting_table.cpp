@@ -19,6 +19,7 @@ void count_matmul(const MatmulArgs& args) noexcept {
       const uint64_t rows = std::min(kStripRows, args.w.rows - strip * kStripRows);
       reads.strips[{args.w.tensor, args.w.slice, strip}] = {args.w.strip_bytes, rows * args.w.cols};
       reads.flops += 2 * args.m * rows * args.w.cols;
+      if (Kernel == &KernelTable::matmul_any_bf16) reads.flops_bf16 += 2 * args.m * rows * args.w.cols;
     }
   }
   (base.*Kernel)(args);
@@ -91,6 +92,7 @@ const Isa& counting_isa(const Isa& underlying) {
   table.matmul_##name = count_matmul<&KernelTable::matmul_##name>;
 #include "kernels/int8_types.inc"
 #undef SISKIN_INT8_TYPE
+  table.matmul_any_bf16 = count_matmul<&KernelTable::matmul_any_bf16>;
   table.get_row = count_row;
   table.rms_norm = count_norm;
   table.kv_store = count_store;

@@ -19,6 +19,7 @@ struct Reads {
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, uint64_t> kv;               // (request, layer, head) -> bytes up to the last position
   uint64_t kv_written = 0;
   uint64_t flops = 0;
+  uint64_t flops_bf16 = 0;  // of these, in matmul_any_bf16
 
   uint64_t weight_bytes() const;
   uint64_t kv_bytes() const;

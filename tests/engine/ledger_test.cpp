@@ -10,6 +10,7 @@
 #include "engine/ledger.h"
 #include "engine/model_impl.h"
 #include "tests/engine/counting_table.h"
+#include "tests/engine/plain_tiles.h"
 #include "tests/engine/tools_data.h"
 
 namespace siskin {
@@ -35,11 +36,11 @@ std::filesystem::path write_model(const TempFolder& folder, const std::string& t
   return file;
 }
 
-std::shared_ptr<const Model> load_counting(const std::filesystem::path& path) {
+std::shared_ptr<const Model> load_counting(const std::filesystem::path& path, bool plain_tiles = false) {
   auto model = Model::load(path);
   if (!model) FAIL(model.error().message);
   auto& impl = const_cast<Model::Impl&>((*model)->impl());
-  impl.isa = &test::counting_isa(*impl.isa);
+  impl.isa = &test::counting_isa(plain_tiles ? test::with_plain_tiles(*impl.isa) : *impl.isa);
   return *model;
 }
 
@@ -145,14 +146,21 @@ TEST_CASE("a request's ledger equals what the kernels read", "[ledger]") {
 
 TEST_CASE("requests that share steps share their bytes exactly", "[ledger]") {
   const size_t n_experts = GENERATE(size_t{0}, size_t{7});
+  const bool tiles = GENERATE(false, true);
   const TempFolder folder;
-  const auto model = load_counting(write_model(folder, "q8_0", n_experts, true));
+  const auto model = load_counting(write_model(folder, "q8_0", n_experts, true), tiles);
   SessionOptions options;
-  options.batch = 24;
+  options.batch = tiles ? 48 : 24;  // some steps have the 32 rows from which tiles are used, others don't
   auto session = Session::create(model, options);
   REQUIRE(session);
   std::vector<RequestId> ids;
   Sums counted;
+  uint64_t counted_on_bf16 = 0;
+  const auto count = [&] {
+    const Reads reads = test::take_reads();
+    counted.add(reads);
+    counted_on_bf16 += reads.flops_bf16;
+  };
   for (size_t i = 0; i < 4; ++i) {  // they arrive two steps apart, so that steps mix prompts and decoding
     std::vector<TokenId> prompt(5 + 13 * i);
     for (size_t t = 0; t < prompt.size(); ++t) prompt[t] = static_cast<TokenId>((i * 31 + t * t) % 300);
@@ -161,22 +169,26 @@ TEST_CASE("requests that share steps share their bytes exactly", "[ledger]") {
     ids.push_back(*id);
     for (int step = 0; step < 2; ++step) {
       REQUIRE((*session)->step());
-      counted.add(test::take_reads());
+      count();
     }
   }
   for (bool more = true; more;) {
     const auto stepped = (*session)->step();
     REQUIRE(stepped);
     more = *stepped;
-    counted.add(test::take_reads());
+    count();
   }
   Sums ledger;
+  uint64_t on_bf16 = 0;
   for (const RequestId id : ids) {
     const auto completion = (*session)->take(id);
     REQUIRE(completion);
+    on_bf16 += completion->cost.prefill.flops_bf16;
     ledger.add(completion->cost.prefill);
     ledger.add(completion->cost.decode);
   }
+  CHECK((on_bf16 > 0) == tiles);
+  CHECK(on_bf16 == counted_on_bf16);
   CHECK(ledger == counted);
 }
 

@@ -8,7 +8,9 @@
 #include <siskin/session.h>
 #include <siskin/synth.h>
 
+#include "engine/model_impl.h"
 #include "kernels/select.h"
+#include "tests/engine/plain_tiles.h"
 #include "tests/engine/tools_data.h"
 
 namespace siskin {
@@ -36,8 +38,10 @@ std::shared_ptr<const Model> load(const std::filesystem::path& path, const std::
   return *model;
 }
 
-std::unique_ptr<Session> open(const std::shared_ptr<const Model>& model, unsigned threads = 2, size_t batch = 512) {
+std::unique_ptr<Session> open(const std::shared_ptr<const Model>& model, unsigned threads = 2, size_t batch = 512,
+                              bool deterministic = false) {
   SessionOptions options;
+  options.deterministic = deterministic;
   options.threads = threads;
   options.batch = batch;
   auto session = Session::create(model, options);
@@ -95,15 +99,57 @@ TEST_CASE("instruction sets agree on a whole model", "[session]") {
     const TempFolder folder;
     const auto path = write_model(folder, type, 0);
     const auto tokens = some_tokens(60);
-    std::vector<float> ref = logits_of(*open(load(path, "ref")), tokens, 60);
+    std::vector<float> ref = logits_of(*open(load(path, "ref"), 2, 512, true), tokens, 60);
     float largest = 0;
     for (const float value : ref) largest = std::max(largest, std::abs(value));
     for (const Isa& isa : available_isas()) {
-      const auto logits = logits_of(*open(load(path, isa.name)), tokens, 60);
+      const auto logits = logits_of(*open(load(path, isa.name), 2, 512, true), tokens, 60);
       float difference = 0;
       for (size_t i = 0; i < ref.size(); ++i) difference = std::max(difference, std::abs(ref[i] - logits[i]));
       CAPTURE(type, isa.name, difference, largest);
       CHECK(difference <= 0.01f * largest);
+    }
+  }
+}
+
+TEST_CASE("deterministic sessions give the same bits for any cut of the prompt", "[session]") {
+  for (const char* type : {"f32", "f16", "bf16", "q8_0", "q4_0"}) {
+    const TempFolder folder;
+    const auto path = write_model(folder, type, 5);
+    const auto tokens = some_tokens(75);
+    for (const Isa& isa : available_isas()) {
+      const auto model = load(path, isa.name);
+      const auto one = logits_of(*open(model, 2, 512, true), tokens, 1);
+      for (const size_t chunk : {size_t{7}, size_t{40}, size_t{512}}) {
+        CAPTURE(type, isa.name, chunk);
+        REQUIRE(one == logits_of(*open(model, 2, 512, true), tokens, chunk));
+      }
+    }
+  }
+}
+
+TEST_CASE("steps of many rows run on bf16 where the table has it", "[session]") {
+  // Each factor is rounded by at most 2^-9, to either side: some 0.3 % of a sum's magnitude per matmul, seven of them in each of two
+  // layers and the head.
+  const Isa tiles = test::with_plain_tiles(available_isas().back());
+  for (const char* type : {"f32", "f16", "bf16", "q8_0", "q4_0", "q5_1"}) {
+    for (const size_t n_experts : {size_t{0}, size_t{2}}) {  // both of them for every token: nothing for a rounding to turn over
+      const TempFolder folder;
+      const auto model = load(write_model(folder, type, n_experts));
+      const_cast<Model::Impl&>(model->impl()).isa = &tiles;
+      const auto tokens = some_tokens(75);
+      const auto exact = logits_of(*open(model, 2, 512, true), tokens, 75);
+      const auto fast = logits_of(*open(model, 2), tokens, 75);
+      float difference = 0, largest = 0;
+      for (size_t i = 0; i < exact.size(); ++i) {
+        difference = std::max(difference, std::abs(exact[i] - fast[i]));
+        largest = std::max(largest, std::abs(exact[i]));
+      }
+      CAPTURE(type, n_experts, difference, largest);
+      CHECK((difference > 0) == (type != std::string("f32")));
+      CHECK(difference <= 0.03f * largest);
+      for (const unsigned threads : {1u, 4u}) REQUIRE(fast == logits_of(*open(model, threads), tokens, 75));
+      CHECK(logits_of(*open(model, 2), tokens, 7) == logits_of(*open(model, 2, 512, true), tokens, 7));  // few rows: the type's own
     }
   }
 }
@@ -115,12 +161,12 @@ TEST_CASE("a request gives the same tokens alone and beside others", "[session]"
   const auto model = load(write_model(folder, "q8_0", n_experts));
   std::vector<std::vector<TokenId>> alone;
   for (size_t i = 0; i < 5; ++i) {
-    const auto completion = open(model)->generate(greedy(some_tokens(3 + 20 * i, i), 12));
+    const auto completion = open(model, 2, 512, true)->generate(greedy(some_tokens(3 + 20 * i, i), 12));
     REQUIRE(completion);
     REQUIRE(completion->finish_reason == FinishReason::length);
     alone.push_back(completion->ids);
   }
-  auto session = open(model, 2, 32);
+  auto session = open(model, 2, 32, true);
   std::vector<RequestId> ids;
   for (size_t i = 0; i < 5; ++i) {
     const auto id = session->submit(greedy(some_tokens(3 + 20 * i, i), 12));

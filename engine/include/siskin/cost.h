@@ -33,12 +33,13 @@ struct PhaseCost {
   uint64_t disk_bytes = 0;
   uint64_t flops_f32 = 0;             // executed operations by the unit they ran on; a multiply-add is two
   uint64_t flops_int8 = 0;
+  uint64_t flops_bf16 = 0;
   double seconds = 0;
   double gb_s = 0;                          // (weight_bytes + kv_read_bytes) / seconds / 1e9
   std::optional<double> bandwidth_share;    // gb_s over the machine's measured read bandwidth; absent: machine not measured
   std::optional<double> flops_share;
 
-  uint64_t flops() const { return flops_f32 + flops_int8; }
+  uint64_t flops() const { return flops_f32 + flops_int8 + flops_bf16; }
 };
 
 struct Cost {

@@ -21,6 +21,7 @@ struct EvalOptions {
   size_t chunks = 0;   // 0: all
   EvalPath path = EvalPath::prefill;
   unsigned threads = 0;
+  bool deterministic = false;  // SessionOptions
   // After each window or document; false stops: perplexity and divergence are then those of the windows done so far, the other
   // evaluations return the error `cancelled`.
   std::function<bool(size_t done, size_t total)> on_progress;

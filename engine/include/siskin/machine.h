@@ -36,7 +36,8 @@ struct MachineProfile {
   double read_gb_s_max = 0;
   // GFLOP/s (multiply-add = 2) with all usable threads; absent where the unit is absent or unmeasured.
   std::optional<double> peak_f32, peak_bf16, peak_int8_vector, peak_int8_matrix, peak_bf16_matrix;
-  std::vector<double> peak_f32_by_threads, peak_int8_by_threads;  // index 0: one thread
+  // Index 0: one thread. int8: the vector unit. bf16: the unit that this table's matmuls of many rows run on; empty if they don't.
+  std::vector<double> peak_f32_by_threads, peak_int8_by_threads, peak_bf16_by_threads;
   std::string fingerprint;
   std::string measured_at;  // ISO date
   bool from_cache = false;

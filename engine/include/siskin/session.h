@@ -71,6 +71,9 @@ struct SessionOptions {
   size_t ctx = 0;        // most positions of one request; 0: min(trained context, 4096)
   size_t batch = 512;    // most tokens of one step
   size_t max_requests = 16;  // most requests in one step; others queue
+  // One kernel family for every batch size: the same request gives the same bits whatever shares its steps. Otherwise steps of many
+  // rows may run on bf16 units where those are faster, and short ones on int8.
+  bool deterministic = false;
   std::shared_ptr<const MachineProfile> machine;  // for bandwidth_share and flops_share; null: those stay absent
 };
 

@@ -117,6 +117,7 @@ typedef struct siskin_session_options {
   size_t batch;         // most tokens of one step; 0: 512
   unsigned threads;     // 0: all that this process may use
   int measure_machine;  // not 0: fills the shares of siskin_phase_cost; measures up to 5 s, unless it did before and cached it
+  int deterministic;    // not 0: one kernel family for every batch size, so that results do not depend on how a prompt is cut
 } siskin_session_options;
 
 // KV cache, activations and workers for one request at a time. options: NULL for the defaults. *session is the caller's, to
@@ -190,6 +191,7 @@ typedef struct siskin_phase_cost {
   double seconds;
   double gb_s;                          // (weight_bytes + kv_read_bytes) / seconds / 1e9
   double bandwidth_share, flops_share;  // of what the machine was measured to do; below 0: not measured
+  uint64_t flops_bf16;                  // executed on bf16 units, beside flops_f32 and flops_int8
 } siskin_phase_cost;
 
 // Owned by the session, with all that it points to, until the next siskin_generate on it or its end.
