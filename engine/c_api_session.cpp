@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/c_api.h"
+#include "engine/withdrawal.h"
 #include "formats/try.h"
 
 using siskin::Completion;
@@ -33,6 +34,11 @@ struct siskin_session {
   siskin_result result{};
 };
 static_assert(std::atomic<bool>::is_always_lock_free, "siskin_cancel is for signal handlers too");
+
+static_assert(int{SISKIN_KV_F16} == int(siskin::KvType::f16));
+static_assert(int{SISKIN_KV_F32} == int(siskin::KvType::f32));
+static_assert(int{SISKIN_KV_BF16} == int(siskin::KvType::bf16));
+static_assert(int{SISKIN_KV_Q8_0} == int(siskin::KvType::q8_0));
 
 static_assert(int{SISKIN_FINISH_LENGTH} == int(siskin::FinishReason::length));
 static_assert(int{SISKIN_FINISH_EOS} == int(siskin::FinishReason::eos));
@@ -170,35 +176,10 @@ class Use {
   bool entered_;
 };
 
-// Takes a request out of its session, however its run ended: its callback must not be called after siskin_generate.
-class Withdrawal {
- public:
-  Withdrawal(Session& session, RequestId id) : session_(session), id_(id) {}
-  ~Withdrawal() {
-    if (done_) return;
-    session_.cancel(id_);
-    // The step drops it and has nothing else to run.
-    guarded([&]() -> Status {
-      SISKIN_TRY(const bool more, session_.step());
-      static_cast<void>(more);
-      session_.take(id_);
-      return {};
-    });
-  }
-  Withdrawal(const Withdrawal&) = delete;
-  Withdrawal& operator=(const Withdrawal&) = delete;
-  void done() { done_ = true; }
-
- private:
-  Session& session_;
-  RequestId id_;
-  bool done_ = false;
-};
-
 Result<Completion> run(siskin_session& s, Request request) {
   Session& session = *s.session;
   SISKIN_TRY(const RequestId id, session.submit(std::move(request)));
-  Withdrawal withdrawal(session, id);
+  siskin::Withdrawal withdrawal(session, id);
   for (;;) {
     if (s.cancel) session.cancel(id);
     SISKIN_TRY(const bool more, session.step());
@@ -225,6 +206,11 @@ siskin_status siskin_session_create(const siskin_model* model, const siskin_sess
       if (given.batch != 0) create.batch = given.batch;
       create.threads = given.threads;
       create.deterministic = given.deterministic != 0;
+      if (given.kv_type < SISKIN_KV_F16 || given.kv_type > SISKIN_KV_Q8_0) {
+        return invalid("siskin_session_options: kv_type " + std::to_string(given.kv_type) + ", expected a siskin_kv_type, 0 to " +
+                       std::to_string(SISKIN_KV_Q8_0));
+      }
+      create.kv_type = static_cast<siskin::KvType>(given.kv_type);
       if (given.measure_machine != 0) {
         siskin::MachineOptions machine;
         machine.isa = model->model->isa();

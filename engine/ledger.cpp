@@ -99,9 +99,10 @@ Ledger::Ledger(const ModelSpec& spec, const Weights& weights) : spec_(spec), tie
   for (const ExpertLayer& expert : expert_layers_) active_params_ -= expert.params * (spec.n_experts - spec.top_k);
 }
 
-Account Ledger::open() const {
+Account Ledger::open(uint64_t kv_position_bytes) const {
   Account account;
   account.ledger_ = this;
+  account.kv_position_bytes_ = kv_position_bytes;
   for (auto& phase : account.phases_) {
     phase.experts.resize(spec_.n_layers * spec_.n_experts);
     phase.rows.resize(spec_.n_vocab);
@@ -122,13 +123,12 @@ void Ledger::post(const StepPlan& plan, const StepTrace& trace, const KernelTabl
     const StepSlice& slice = plan.slices[i];
     Account::PhaseTotals& totals = accounts[i]->phases_[static_cast<size_t>(phases[i])];
     const uint64_t n = slice.tokens.size(), first = slice.first_position;
-    const uint64_t position_bytes = uint64_t{spec_.n_layers} * 2 * spec_.d_kv() * sizeof(uint16_t);
     totals.steps += 1;
     totals.tokens += n;
     totals.logits += slice.n_logits;
     totals.seconds += seconds;
-    totals.kv_read += position_bytes * (first + n);
-    totals.kv_write += position_bytes * n;
+    totals.kv_read += accounts[i]->kv_position_bytes_ * (first + n);
+    totals.kv_write += accounts[i]->kv_position_bytes_ * n;
     // A query at position p meets p + 1 keys and values: 2 multiply-adds each per head element.
     const uint64_t visible = n * first + n * (n + 1) / 2;
     totals.flops_f32 += uint64_t{spec_.n_layers} * 4 * spec_.d_q() * visible;

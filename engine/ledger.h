@@ -34,6 +34,7 @@ class Account {
     std::vector<bool> rows;      // [n_vocab] embedding rows touched
   };
   const class Ledger* ledger_ = nullptr;
+  uint64_t kv_position_bytes_ = 0;
   PhaseTotals phases_[2];
 };
 
@@ -46,7 +47,8 @@ class Ledger {
  public:
   Ledger(const ModelSpec& spec, const Weights& weights);
 
-  Account open() const;
+  // An account whose KV cache keeps a position in that many bytes.
+  Account open(uint64_t kv_position_bytes) const;
 
   // Adds a finished step: accounts[i] and phases[i] belong to plan.slices[i]. Shared bytes are split in proportion to tokens (experts:
   // to the tokens routed there; the head: to the logits rows) and add up exactly.

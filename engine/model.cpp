@@ -65,21 +65,23 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
   }
   std::transform(info.type.begin(), info.type.end(), info.type.begin(), [](char c) { return static_cast<char>(std::toupper(c)); });
   info.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(info.total_params);
-  info.kv_bytes_per_token = kv_shape(spec).bytes_per_position();
+  info.kv_bytes_per_token = kv_shape(spec, KvType::f16).bytes_per_position();
   info.ctx = ctx == 0 ? default_ctx(spec) : ctx;
-  info.memory_needed_bytes = info.weight_bytes + info.kv_bytes_per_token * info.ctx + activation_bytes(spec, 512, 1);
+  info.memory_needed_bytes = info.weight_bytes + info.kv_bytes_per_token * info.ctx + activation_bytes(spec, 512, 1, info.ctx);
   return info;
 }
 
 }  // namespace
 
-uint64_t activation_bytes(const ModelSpec& spec, size_t batch, size_t requests) {
+uint64_t activation_bytes(const ModelSpec& spec, size_t batch, size_t requests, size_t ctx) {
   const uint64_t routed = spec.is_moe() ? spec.top_k : 1;
   // Values are f32; rows that matmuls read may have an int8 form of about 1.25 bytes and a bf16 form of 2 beside them.
   const uint64_t row = 4 * (2 * spec.d_model + spec.d_q() + 2 * spec.d_kv() + spec.n_experts) +
                        8 * (spec.d_model + spec.d_q() + routed * spec.d_ff) +
                        (spec.is_moe() ? 4 * routed * spec.d_model : 0);
-  return row * batch + uint64_t{requests} * (4 * spec.n_vocab + 12 * spec.d_model);
+  // A decoding request's attention is made by spans and merged.
+  const uint64_t spans = uint64_t{ctx / kAttentionSpan + 1} * spec.n_heads * (spec.head_dim + 2) * sizeof(float);
+  return row * batch + uint64_t{requests} * (4 * spec.n_vocab + 12 * spec.d_model + spans);
 }
 
 std::string bytes_text(uint64_t bytes) {

@@ -30,13 +30,15 @@ struct Model::Impl {
   double load_seconds = 0;
 };
 
-inline KvShape kv_shape(const ModelSpec& spec) { return {spec.n_layers, spec.n_kv_heads, spec.head_dim}; }
+inline KvShape kv_shape(const ModelSpec& spec, KvType type) {
+  return {spec.n_layers, spec.n_kv_heads, spec.head_dim, kv_dtype(type)};
+}
 
 // The context that "0: the default" means.
 inline size_t default_ctx(const ModelSpec& spec) { return std::min<size_t>(spec.ctx_train, 4096); }
 
-// Bytes of a session's activations for steps of `batch` tokens, logits of one row each for `requests`.
-uint64_t activation_bytes(const ModelSpec& spec, size_t batch, size_t requests);
+// Bytes of a session's activations for steps of `batch` tokens, logits of one row each for `requests` of up to `ctx` positions.
+uint64_t activation_bytes(const ModelSpec& spec, size_t batch, size_t requests, size_t ctx);
 
 // "1.24 GB"
 std::string bytes_text(uint64_t bytes);

@@ -22,11 +22,16 @@ class Sampler {
 
  private:
   double next_uniform();  // [0, 1), the same sequence on every platform
+  void penalize(std::span<float> logits, std::span<const TokenId> recent) const;
+  // Fills candidates_ with the top-k, best first, without those that min-p is certain to drop.
+  void gather(std::span<const float> logits);
 
   Sampling sampling_;
   const KernelTable& kernels_;
   uint64_t state_;
+  std::vector<uint32_t> ids_;
   std::vector<std::pair<float, TokenId>> candidates_;
+  double mass_ = 0;  // sum of exp(logit - best) over the top-k
 };
 
 }  // namespace siskin

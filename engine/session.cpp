@@ -13,6 +13,7 @@
 #include "engine/sampler.h"
 #include "engine/step.h"
 #include "engine/text_stream.h"
+#include "engine/withdrawal.h"
 #include "formats/try.h"
 
 namespace siskin {
@@ -59,7 +60,7 @@ size_t fewest_bf16_rows(const KernelTable& kernels, const Weights& weights) {
 struct Session::Impl {
   Impl(std::shared_ptr<const Model> m, const SessionOptions& o, unsigned threads, size_t ctx, size_t kv_blocks)
       : model(std::move(m)), core(model->impl()), options(o), kernels(core.isa->complete), ctx_size(ctx), team(threads),
-        pool(kv_shape(core.spec), kv_blocks), rope(core.spec.rope, core.spec.n_rot, ctx) {
+        pool(kv_shape(core.spec, o.kv_type), kv_blocks), rope(core.spec.rope, core.spec.n_rot, ctx) {
     trace.routing.resize(core.spec.n_layers);
     if (options.deterministic) kernels.bf16_rows = {};
     for (ActivationRows* rows : {&act.normed, &act.attended, &act.hidden, &act.last}) rows->bf16_from = fewest_bf16_rows(kernels, core.weights);
@@ -80,7 +81,9 @@ struct Session::Impl {
   std::vector<std::unique_ptr<Running>> running;
   std::unordered_map<RequestId, Completion> finished;
   std::mutex cancel_mutex;
-  std::set<RequestId> cancelled;
+  // Every unfinished request, and whether it was asked to end: cancel() only finds its place, so that it need not allocate.
+  std::unordered_map<RequestId, bool> cancelled;
+  std::atomic<bool> any_cancelled = false;
 
   // Runs a plan: logits lie in act.logits. Returns the wall time.
   double forward(const StepPlan& plan) {
@@ -92,8 +95,10 @@ struct Session::Impl {
 
   void admit();
   void drop_cancelled();
-  Result<StepPlan> plan_step();
+  // The next step, and the request of each slice.
+  Result<StepPlan> plan_step(std::vector<Running*>& requests);
   void finish(Running& request, FinishReason reason);
+  void forget(RequestId id);  // it cannot be cancelled any more
   // Picks the next token of a request whose logits are ready. Nothing: it goes on.
   std::optional<FinishReason> advance(Running& request, std::span<float> logits);
 };
@@ -109,6 +114,12 @@ void Session::Impl::finish(Running& request, FinishReason reason) {
   completion.timing = request.timing;
   completion.cost = request.account.cost(options.machine.get(), team.threads());
   finished.emplace(request.id, std::move(completion));
+  forget(request.id);
+}
+
+void Session::Impl::forget(RequestId id) {
+  const std::lock_guard lock(cancel_mutex);
+  cancelled.erase(id);
 }
 
 void Session::Impl::admit() {
@@ -123,12 +134,14 @@ void Session::Impl::admit() {
 }
 
 void Session::Impl::drop_cancelled() {
+  if (!any_cancelled.exchange(false)) return;
   std::set<RequestId> ids;
   {
     const std::lock_guard lock(cancel_mutex);
-    ids.swap(cancelled);
+    for (const auto& [id, asked] : cancelled) {
+      if (asked) ids.insert(id);
+    }
   }
-  if (ids.empty()) return;
   const auto drop = [&](auto& queue) {
     std::erase_if(queue, [&](const std::unique_ptr<Running>& request) {
       if (!ids.contains(request->id)) return false;
@@ -141,7 +154,7 @@ void Session::Impl::drop_cancelled() {
 }
 
 // Every decoding request gets its one token first, so that a long prompt cannot hold others up; prompts share what is left.
-Result<StepPlan> Session::Impl::plan_step() {
+Result<StepPlan> Session::Impl::plan_step(std::vector<Running*>& requests) {
   StepPlan plan;
   size_t room = options.batch;
   for (const bool decoding : {true, false}) {
@@ -157,6 +170,7 @@ Result<StepPlan> Session::Impl::plan_step() {
       slice.tokens = std::span(request->tokens).subspan(request->computed, n);
       slice.n_logits = n == left ? 1 : 0;
       plan.slices.push_back(slice);
+      requests.push_back(request.get());
       room -= n;
     }
   }
@@ -190,8 +204,8 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
     return Error{ErrorCode::invalid_argument, "context " + std::to_string(ctx) + ": expected 2 to 2147483648"};
   }
   // One request at full context must fit; more share what memory allows, up to max_requests.
-  const KvShape shape = kv_shape(spec);
-  const uint64_t needed = shape.bytes_per_position() * ctx + activation_bytes(spec, options.batch, options.max_requests) +
+  const KvShape shape = kv_shape(spec, options.kv_type);
+  const uint64_t needed = shape.bytes_per_position() * ctx + activation_bytes(spec, options.batch, options.max_requests, ctx) +
                           uint64_t{ctx} * spec.n_rot * sizeof(float);
   const uint64_t available = available_memory_bytes();
   if (needed > available) {
@@ -219,7 +233,11 @@ Result<RequestId> Session::submit(Request request) {
     }
   }
   const RequestId id = impl.next_id++;
-  impl.waiting.push_back(std::make_unique<Running>(id, std::move(request), impl.kernels, impl.core.ledger->open()));
+  {
+    const std::lock_guard lock(impl.cancel_mutex);
+    impl.cancelled.emplace(id, false);
+  }
+  impl.waiting.push_back(std::make_unique<Running>(id, std::move(request), impl.kernels, impl.core.ledger->open(impl.pool.shape().bytes_per_position())));
   return id;
 }
 
@@ -228,20 +246,16 @@ Result<bool> Session::step() {
   impl.drop_cancelled();
   impl.admit();
   if (impl.running.empty()) return false;
-  SISKIN_TRY(const StepPlan plan, impl.plan_step());
-
   std::vector<Running*> requests;  // of each slice
+  SISKIN_TRY(const StepPlan plan, impl.plan_step(requests));
+
   std::vector<Account*> accounts;
   std::vector<Phase> phases;
-  for (const StepSlice& slice : plan.slices) {
-    const auto found = std::find_if(impl.running.begin(), impl.running.end(),
-                                    [&](const auto& request) { return request->state.get() == slice.state; });
-    Running& request = **found;
-    requests.push_back(&request);
-    accounts.push_back(&request.account);
-    phases.push_back(request.decoding() ? Phase::decode : Phase::prefill);
-    if (!request.started) request.timing.queue_s = seconds_since(request.submitted);
-    request.started = true;
+  for (Running* request : requests) {
+    accounts.push_back(&request->account);
+    phases.push_back(request->decoding() ? Phase::decode : Phase::prefill);
+    if (!request->started) request->timing.queue_s = seconds_since(request->submitted);
+    request->started = true;
   }
   const double seconds = impl.forward(plan);
   impl.core.ledger->post(plan, impl.trace, impl.kernels, seconds, accounts, phases);
@@ -273,14 +287,29 @@ std::optional<Completion> Session::take(RequestId id) {
 
 void Session::cancel(RequestId id) noexcept {
   const std::lock_guard lock(impl_->cancel_mutex);
-  impl_->cancelled.insert(id);
+  const auto found = impl_->cancelled.find(id);
+  if (found == impl_->cancelled.end()) return;
+  found->second = true;
+  impl_->any_cancelled = true;
+}
+
+void Session::withdraw(RequestId id) noexcept {
+  const auto drop = [&](auto& queue) { std::erase_if(queue, [&](const auto& request) { return request->id == id; }); };
+  drop(impl_->waiting);
+  drop(impl_->running);
+  impl_->finished.erase(id);
+  impl_->forget(id);
 }
 
 Result<Completion> Session::generate(Request request) {
   SISKIN_TRY(const RequestId id, submit(std::move(request)));
+  Withdrawal withdrawal(*this, id);
   for (;;) {
     SISKIN_TRY(const bool more, step());
-    if (auto completion = take(id)) return *std::move(completion);
+    if (auto completion = take(id)) {
+      withdrawal.done();
+      return *std::move(completion);
+    }
     if (!more) return Error{ErrorCode::out_of_memory, "the KV cache cannot hold this request"};
   }
 }

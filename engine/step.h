@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/blocks/attention_grid.h"
 #include "engine/exec/worker_team.h"
 #include "engine/experts.h"
 #include "engine/routing.h"
@@ -81,6 +82,7 @@ struct Activations {
   ActivationRows normed;         // [n, d_model]
   std::vector<float> q, k, v;    // [n, d_q], [n, d_kv], [n, d_kv]
   ActivationRows attended;       // [n, d_q]
+  AttentionGrid attention;       // of the layer at hand
   std::vector<float> scores;     // [n, n_experts]
   ActivationRows hidden;         // [n or routed rows, d_ff]
   std::vector<float> routed;     // [routed rows, d_model]: each expert's weighted output, in routing order

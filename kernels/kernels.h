@@ -110,35 +110,72 @@ using AxpyFn = void (*)(float s, const float* x, float* y, size_t n) noexcept;
 // REQUIRES: 1 <= k <= n.
 using TopKFn = void (*)(const float* x, size_t n, size_t k, uint32_t* ids) noexcept;
 
-// KV cache blocks. One block holds kKvPositions positions of one (layer, KV head):
-//   K: 2 strips of 16 positions, each [head_dim][16] F16 (layout r16k1: a position is a row);  V: [32 positions][head_dim] F16.
+// KV cache blocks. One block holds kKvPositions positions of one (layer, KV head), in one of the types F32, F16, BF16, Q8_0:
+//   K: 2 strips of 16 positions, each [head_dim][16] values (a position is a strip's row);  V: [32 positions][head_dim] values.
+//   Q8_0: the values are q as int8, and behind all of them lie F16 scales, one per 32 of a head (the last may have fewer):
+//   K's as [2 strips][ceil(head_dim/32)][16], V's as [ceil(head_dim/32)][32 positions]. A value is q * scale.
+// K and V each take kKvPositions * kv_row_bytes(type, head_dim) bytes.
 inline constexpr size_t kKvPositions = 32;
 struct KvBlock {
-  uint16_t* k = nullptr;
-  uint16_t* v = nullptr;
+  std::byte* k = nullptr;
+  std::byte* v = nullptr;
 };
-// Stores one position's K and V (f32, [head_dim]) at `slot` in [0, 32) of a block, rounded to F16 to nearest even.
-using KvStoreFn = void (*)(const float* k, const float* v, size_t head_dim, const KvBlock& block, size_t slot) noexcept;
+inline constexpr size_t kv_row_bytes(DType type, size_t head_dim) {
+  if (type == DType::Q8_0) return head_dim + (head_dim + kQuantBlock - 1) / kQuantBlock * sizeof(uint16_t);
+  return head_dim * (type == DType::F32 ? sizeof(float) : sizeof(uint16_t));
+}
 
-// out[i] = sum_p softmax_p(scale * q[i].K[p]) V[p]   over positions p in [0, limit[i]), for i in [0, n_rows)
-// One KV head; the rows are the (token, query head) pairs that share it. Online softmax over blocks in ascending order, in f32.
-// Slots of a block at or past the limit may hold anything and are never used.
-// REQUIRES: 1 <= limit[i] <= 32 * blocks; n_rows <= kMaxAttentionRows; head_dim % 2 == 0, head_dim <= kMaxHeadDim.
+// Stores one position's K and V (f32, [head_dim]) at `slot` in [0, 32) of a block, rounded to nearest even. Q8_0, per 32 values:
+// scale = max|x| / 127 rounded to F16, q = round_half_even(x * (127 / max|x|)); all zero where the scale is.
+struct KvStoreArgs {
+  DType type{};
+  const float* k = nullptr;
+  const float* v = nullptr;
+  size_t head_dim = 0;
+  KvBlock block;
+  size_t slot = 0;
+};
+using KvStoreFn = void (*)(const KvStoreArgs& args) noexcept;
+
+// out[i] = sum_p softmax_p(scale * q[i].K[p]) V[p]   over positions p in [first[i], limit[i]), for i in [0, n_rows)
+// One KV head; the rows are the (token, query head) pairs that share it. In f32, by spans of kAttentionSpan positions: for each
+//   largest = max_p scale*q.K[p],  total = sum_p exp(scale*q.K[p] - largest),  sums = sum_p exp(scale*q.K[p] - largest) V[p]
+// and the spans are merged in ascending order, so that spans made apart (`partials`) and merged later give the same bits.
+// Slots of a block outside [first, limit) may hold anything and are never used.
+// REQUIRES: first[i] < limit[i] <= 32 * blocks; n_rows <= kMaxAttentionRows; head_dim % 2 == 0, head_dim <= kMaxHeadDim; scale > 0.
 inline constexpr size_t kMaxAttentionRows = 64;
 inline constexpr size_t kMaxHeadDim = 512;
+inline constexpr size_t kAttentionSpan = 256;  // positions; rows see them from multiples of it on
 struct AttentionArgs {
-  const float* const* q = nullptr;  // [n_rows] pointers to [head_dim]
-  float* const* out = nullptr;      // [n_rows] pointers to [head_dim]; out[i] may be q[i]
-  const uint32_t* limit = nullptr;  // [n_rows]
+  const float* const* q = nullptr;    // [n_rows] pointers to [head_dim]
+  float* const* out = nullptr;        // [n_rows] pointers to [head_dim]; out[i] may be q[i]
+  const uint32_t* first = nullptr;    // [n_rows], or null: all 0
+  const uint32_t* limit = nullptr;    // [n_rows]
   size_t n_rows = 0;
   const KvBlock* blocks = nullptr;
+  DType kv_type{};
   size_t head_dim = 0;
   float scale = 0;
+  // Not null: only span `span`, and instead of `out`: row i's sums, largest and total at partials + i * (head_dim + 2). A row
+  // that sees nothing of the span gets total = 0.
+  float* partials = nullptr;
+  size_t span = 0;
   uint32_t request = 0;  // identity, for the ledger
   uint32_t layer = 0;
   uint32_t kv_head = 0;
 };
 using AttentionFn = void (*)(const AttentionArgs& args) noexcept;
+
+// One row's spans merged: with M = max of both, sums = sums * exp(largest - M) + sums' * exp(largest' - M), total likewise; then
+// out = sums / total. Spans whose total is 0 are passed over.  REQUIRES: one is not.
+struct AttentionMergeArgs {
+  const float* partials = nullptr;  // span s at partials + s * stride, as attention() wrote them
+  size_t stride = 0;                // in floats
+  size_t n_spans = 0;
+  size_t head_dim = 0;
+  float* out = nullptr;  // [head_dim]
+};
+using AttentionMergeFn = void (*)(const AttentionMergeArgs& args) noexcept;
 
 // out[k] = W[row, k] in f32: an embedding lookup.
 struct GetRowArgs {

@@ -9,31 +9,44 @@ namespace siskin::bench {
 namespace {
 
 constexpr size_t kDim = 128;
-constexpr size_t kRows = 4;  // query heads that share a KV head
 
 // The blocks of one KV head, filled by ref.
 struct Cache {
-  explicit Cache(size_t positions, KvStoreFn store) : memory(positions / kKvPositions * 2 * kKvPositions * kDim) {
+  Cache(DType kv_type, size_t positions, KvStoreFn store)
+      : type(kv_type), bytes(kKvPositions * kv_row_bytes(type, kDim)), memory(positions / kKvPositions * 2 * bytes) {
     const SampleRows rows = sample_rows(available_isas().front().complete, 2, kDim, 1);
     for (size_t b = 0; b < positions / kKvPositions; ++b) {
-      uint16_t* k = memory.data() + b * 2 * kKvPositions * kDim;
-      blocks.push_back({k, k + kKvPositions * kDim});
-      for (size_t slot = 0; slot < kKvPositions; ++slot) store(rows.x.data(), rows.x.data() + kDim, kDim, blocks.back(), slot);
+      std::byte* k = memory.data() + b * 2 * bytes;
+      blocks.push_back({k, k + bytes});
+      for (size_t slot = 0; slot < kKvPositions; ++slot) {
+        store({type, rows.x.data(), rows.x.data() + kDim, kDim, blocks.back(), slot});
+      }
     }
   }
-  std::vector<uint16_t> memory;
+  DType type;
+  size_t bytes;  // of a block's K, and of its V
+  std::vector<std::byte> memory;
   std::vector<KvBlock> blocks;
 };
 
 struct Queries {
-  explicit Queries(uint32_t positions)
-      : rows(sample_rows(available_isas().front().complete, kRows, kDim, 2)), limit(kRows, positions) {
-    for (size_t i = 0; i < kRows; ++i) q.push_back(rows.x.data() + i * kDim);
+  Queries(size_t n, uint32_t positions)
+      : rows(sample_rows(available_isas().front().complete, n, kDim, 2)), limit(n, positions) {
+    for (size_t i = 0; i < n; ++i) q.push_back(rows.x.data() + i * kDim);
   }
   AttentionArgs args(const Cache& cache, std::vector<float>& out) {
     pointers.clear();
-    for (size_t i = 0; i < kRows; ++i) pointers.push_back(out.data() + i * kDim);
-    return {q.data(), pointers.data(), limit.data(), kRows, cache.blocks.data(), kDim, 0.088f, 0, 0, 0};
+    for (size_t i = 0; i < q.size(); ++i) pointers.push_back(out.data() + i * kDim);
+    AttentionArgs args;
+    args.q = q.data();
+    args.out = pointers.data();
+    args.limit = limit.data();
+    args.n_rows = q.size();
+    args.blocks = cache.blocks.data();
+    args.kv_type = cache.type;
+    args.head_dim = kDim;
+    args.scale = 0.088f;
+    return args;
   }
   SampleRows rows;
   std::vector<const float*> q;
@@ -41,47 +54,79 @@ struct Queries {
   std::vector<uint32_t> limit;
 };
 
-}  // namespace
+constexpr DType kTypes[] = {DType::F16, DType::F32, DType::BF16, DType::Q8_0};
 
-void add_cases(const Kernel& kernel, KvStoreFn fn, KvStoreFn ref) {
-  add_case(kernel.title("dim:128"), [=] {
-    const auto got = std::make_shared<Cache>(kKvPositions, ref);
-    const auto rows = std::make_shared<SampleRows>(sample_rows(available_isas().front().complete, 2, kDim, 3));
-    const auto call = [=](KvStoreFn store, const Cache& cache) {
-      store(rows->x.data(), rows->x.data() + kDim, kDim, cache.blocks.front(), 5);
-    };
+void add_attention(const Kernel& kernel, AttentionFn fn, AttentionFn ref, DType type, size_t n, uint32_t positions) {
+  const std::string shape =
+      dtype_name(type) + ("/rows:" + std::to_string(n)) + "/dim:128/positions:" + std::to_string(positions);
+  add_case(kernel.title(shape), [=] {
+    const auto cache = std::make_shared<Cache>(type, positions, available_isas().front().complete.kv_store);
+    const auto queries = std::make_shared<Queries>(n, positions);
+    const auto got = std::make_shared<std::vector<float>>(n * kDim);
     Work work;
-    work.bytes = kDim * 12;
-    work.run = [=] { call(fn, *got); };
+    work.bytes = static_cast<double>(cache->memory.size() + n * kDim * 8);
+    work.ops = 4.0 * static_cast<double>(positions * kDim * n);
+    work.run = [=, args = queries->args(*cache, *got)] { fn(args); };
     work.right = [=] {
-      Cache want(kKvPositions, ref);
-      call(ref, want);
-      return got->memory == want.memory;
+      std::vector<float> want(n * kDim);
+      ref(queries->args(*cache, want));
+      const bool same = close(got->data(), want.data(), want.size(), 1e-5, 1e-4);
+      queries->args(*cache, *got);  // the timed calls write to `got` again
+      return same;
     };
     return work;
   });
 }
 
-void add_cases(const Kernel& kernel, AttentionFn fn, AttentionFn ref) {
-  for (uint32_t positions : {128u, 4096u}) {
-    add_case(kernel.title("rows:4/dim:128/positions:" + std::to_string(positions)), [=] {
-      const auto cache = std::make_shared<Cache>(positions, available_isas().front().complete.kv_store);
-      const auto queries = std::make_shared<Queries>(positions);
-      const auto got = std::make_shared<std::vector<float>>(kRows * kDim);
+}  // namespace
+
+void add_cases(const Kernel& kernel, KvStoreFn fn, KvStoreFn ref) {
+  for (const DType type : kTypes) {
+    add_case(kernel.title(dtype_name(type) + std::string("/dim:128")), [=] {
+      const auto got = std::make_shared<Cache>(type, kKvPositions, ref);
+      const auto rows = std::make_shared<SampleRows>(sample_rows(available_isas().front().complete, 2, kDim, 3));
+      const auto call = [=](KvStoreFn store, const Cache& cache) {
+        store({type, rows->x.data(), rows->x.data() + kDim, kDim, cache.blocks.front(), 5});
+      };
       Work work;
-      work.bytes = static_cast<double>(positions * kDim * 4 + kRows * kDim * 8);
-      work.ops = 4.0 * static_cast<double>(positions * kDim * kRows);
-      work.run = [=, args = queries->args(*cache, *got)] { fn(args); };
+      work.bytes = static_cast<double>(2 * kDim * sizeof(float) + 2 * kv_row_bytes(type, kDim));
+      work.run = [=] { call(fn, *got); };
       work.right = [=] {
-        std::vector<float> want(kRows * kDim);
-        ref(queries->args(*cache, want));
-        const bool same = close(got->data(), want.data(), want.size(), 1e-5, 1e-4);
-        queries->args(*cache, *got);  // the timed calls write to `got` again
-        return same;
+        Cache want(type, kKvPositions, ref);
+        call(ref, want);
+        return got->memory == want.memory;
       };
       return work;
     });
   }
+}
+
+// Decoding: the query heads that share a KV head; a prompt: a tile of tokens times heads.
+void add_cases(const Kernel& kernel, AttentionFn fn, AttentionFn ref) {
+  for (const DType type : kTypes) {
+    add_attention(kernel, fn, ref, type, 4, 4096);
+    add_attention(kernel, fn, ref, type, kMaxAttentionRows, 1024);
+  }
+  add_attention(kernel, fn, ref, DType::F16, 4, 128);
+}
+
+// The spans of a row at position 8192.
+void add_cases(const Kernel& kernel, AttentionMergeFn fn, AttentionMergeFn ref) {
+  constexpr size_t kSpans = 8192 / kAttentionSpan, kStride = kDim + 2;
+  add_case(kernel.title("dim:128/spans:" + std::to_string(kSpans)), [=] {
+    const auto parts = std::make_shared<SampleRows>(sample_rows(available_isas().front().complete, kSpans, kDim + 32, 5));
+    for (size_t span = 0; span < kSpans; ++span) parts->x[span * kStride + kDim + 1] = 1.0f;  // the total
+    const auto got = std::make_shared<std::vector<float>>(kDim);
+    Work work;
+    work.bytes = static_cast<double>((kSpans * kStride + kDim) * sizeof(float));
+    work.run = [=] { fn({parts->x.data(), kStride, kSpans, kDim, got->data()}); };
+    work.right = [=] {
+      std::vector<float> want(kDim);
+      ref({parts->x.data(), kStride, kSpans, kDim, want.data()});
+      return close(got->data(), want.data(), want.size(), 1e-5, 1e-4);
+    };
+    return work;
+  });
 }
 
 }  // namespace siskin::bench

@@ -40,6 +40,7 @@ void add_cases(const Kernel& kernel, TopKFn fn, TopKFn ref);
 void add_cases(const Kernel& kernel, ArgmaxFn fn, ArgmaxFn ref);
 void add_cases(const Kernel& kernel, KvStoreFn fn, KvStoreFn ref);
 void add_cases(const Kernel& kernel, AttentionFn fn, AttentionFn ref);
+void add_cases(const Kernel& kernel, AttentionMergeFn fn, AttentionMergeFn ref);
 
 // What the kernels are to be compared with: plain reads and copies, and the providers' GEMMs.
 void add_memory_baselines();

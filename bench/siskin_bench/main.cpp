@@ -34,6 +34,7 @@ struct Flags {
   Format format = Format::md;
   std::string text, peer;
   uint64_t text_ctx = 512, chunks = 0;
+  KvType kv_type = KvType::f16;
 };
 
 const std::map<std::string, Format> kFormats = {
@@ -81,7 +82,7 @@ void add_flags(cli::CommandLine& line, Flags& flags) {
       ->type_name("N");
   app.add_option("--peer", flags.peer, "A command that prints llama-bench JSON, run in turn with ours; prints the ratios")
       ->type_name("COMMAND");
-  line.with_progress().without("--sparse-vs-dense").without("--overlay");
+  line.with_kv().with_progress().without("--sparse-vs-dense").without("--overlay");
 }
 
 std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
@@ -107,7 +108,8 @@ class Bench {
 
  private:
   Status run_model(const std::string& file) {
-    const auto tests = cross(flags_.prompts, flags_.generations, flags_.batches, flags_.threads);
+    auto tests = cross(flags_.prompts, flags_.generations, flags_.batches, flags_.threads);
+    for (Test& test : tests) test.kv_type = flags_.kv_type;
     size_t longest = 0;
     for (const Test& test : tests) longest = std::max(longest, test.n + 1);
     const auto most_threads = static_cast<unsigned>(*std::max_element(flags_.threads.begin(), flags_.threads.end()));
@@ -133,6 +135,7 @@ class Bench {
     EvalOptions options;
     options.ctx = flags_.text_ctx;
     options.chunks = flags_.chunks;
+    options.kv_type = flags_.kv_type;
     options.on_progress = [&](size_t done, size_t total) {
       progress.update(done, total);
       return !cli::interrupted();
@@ -220,6 +223,7 @@ int bench_main(int argc, const char* const* argv) {
   add_flags(line, flags);
   if (const auto status = line.parse(argc, argv)) return *status;
   if (flags.threads.empty()) flags.threads = {usable_threads()};
+  flags.kv_type = line.flags.kv_type;
   if (cross(flags.prompts, flags.generations, flags.batches, flags.threads).empty())
     return line.misuse("nothing to measure: -p and -n are both 0");
   if (!flags.peer.empty() && flags.models.size() != 1) return line.misuse("--peer compares one model; give one with -m");

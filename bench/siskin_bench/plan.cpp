@@ -33,6 +33,7 @@ Result<std::unique_ptr<Session>> session_for(const std::shared_ptr<const Model>&
   SessionOptions options;
   options.threads = test.threads;
   options.batch = test.batch;
+  options.kv_type = test.kv_type;
   options.ctx = test.n + 1;  // the prompt and the last token, or the one-token prompt and n more
   options.max_requests = 1;
   options.machine = machine;

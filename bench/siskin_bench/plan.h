@@ -18,6 +18,7 @@ struct Test {
   size_t n = 0;
   unsigned threads = 0;
   size_t batch = 512;
+  KvType kv_type = KvType::f16;
 
   std::string name() const;  // "pp512", "tg64"
 };

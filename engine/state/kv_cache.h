@@ -3,22 +3,27 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
+#include <siskin/kv_type.h>
 #include <siskin/result.h>
 
 #include "kernels/kernels.h"
 
 namespace siskin {
 
+DType kv_dtype(KvType type);
+
 struct KvShape {
   size_t n_layers = 0;
   size_t n_kv_heads = 0;
   size_t head_dim = 0;
+  DType type = DType::F16;
 
-  // Bytes of one position: K and V in F16, all layers and heads.
-  uint64_t bytes_per_position() const { return uint64_t{n_layers} * n_kv_heads * head_dim * 2 * sizeof(uint16_t); }
+  // Bytes of one position: K and V, all layers and heads.
+  uint64_t bytes_per_position() const { return uint64_t{n_layers} * n_kv_heads * 2 * kv_row_bytes(type, head_dim); }
   uint64_t bytes_per_block() const { return bytes_per_position() * kKvPositions; }
 };
 
@@ -30,16 +35,22 @@ class KvPool {
   const KvShape& shape() const { return shape_; }
   bool reserve(size_t blocks);  // false: not now (others hold them)
   void unreserve(size_t blocks) { reserved_ -= blocks; }
-  uint16_t* take();             // REQUIRES: reserved. nullptr when the system has no memory
-  void give_back(uint16_t* block) { free_.push_back(block); }
+  std::byte* take();            // 64-byte aligned. REQUIRES: reserved. nullptr when the system has no memory
+  void give_back(std::byte* block) { free_.push_back(block); }
   size_t max_blocks() const { return max_blocks_; }
 
  private:
   KvShape shape_;
   size_t max_blocks_;
   size_t reserved_ = 0;
-  std::vector<std::unique_ptr<uint16_t[]>> memory_;
-  std::vector<uint16_t*> free_;
+  struct Free {
+    void operator()(std::byte* memory) const { std::free(memory); }
+  };
+  bool allocate();
+
+  size_t allocated_ = 0;
+  std::vector<std::unique_ptr<std::byte, Free>> memory_;  // of one or several blocks each
+  std::vector<std::byte*> free_;
 };
 
 // One sequence's state between steps. Positions [0, length) are stored. Destroying it returns its blocks.
@@ -51,6 +62,7 @@ class KvSequence {
   KvSequence(const KvSequence&) = delete;
   KvSequence& operator=(const KvSequence&) = delete;
 
+  DType type() const { return pool_.shape().type; }
   // Makes room for positions up to `length`. Errors: out_of_memory. REQUIRES: length <= max_positions.
   Status grow(size_t length);
   // The chain of one layer's KV head, first block first.
@@ -63,7 +75,7 @@ class KvSequence {
 
   KvPool& pool_;
   size_t max_blocks_;
-  std::vector<uint16_t*> owned_;
+  std::vector<std::byte*> owned_;
   std::vector<KvBlock> table_;  // [n_layers, n_kv_heads, max_blocks]
 };
 

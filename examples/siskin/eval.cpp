@@ -144,11 +144,12 @@ int eval_command(int argc, const char* const* argv) {
   EvalFlags flags;
   line.with_model();
   add_flags(line, flags);
-  line.with_ctx("Tokens of a window (default: 512)").with_threads().with_json();
+  line.with_ctx("Tokens of a window (default: 512)").with_threads().with_kv().with_json();
   if (const auto status = line.parse(argc, argv)) return *status;
   if (flags.text.empty() && flags.items.empty() && flags.tasks.empty())
     return line.misuse("something to score is needed: --text, --items or --tasks FILE");
   if (line.flags.ctx != 0) flags.options.ctx = line.flags.ctx;
+  flags.options.kv_type = line.flags.kv_type;
   flags.options.threads = line.flags.threads;
 
   const auto document = evaluate(flags, line.flags, flags.options);

@@ -136,7 +136,7 @@ int run_command(int argc, const char* const* argv) {
   line.with_model();
   add_flags(line, flags);
   line.with_predict().with_ctx("Most positions, prompt included (default: the trained context, at most 4096)");
-  line.with_threads().with_batch().with_json();
+  line.with_threads().with_batch().with_kv().with_json();
   if (const auto status = line.parse(argc, argv)) return *status;
   const CommonFlags& common = line.flags;
   if (flags.file.empty() && line.app().count("--prompt") == 0) return line.misuse("a prompt is needed: -p TEXT or -f FILE");
@@ -152,6 +152,7 @@ int run_command(int argc, const char* const* argv) {
   options.threads = common.threads;
   options.ctx = common.ctx;
   options.batch = common.batch;
+  options.kv_type = common.kv_type;
   options.max_requests = 1;
   options.deterministic = flags.deterministic;
   options.machine = *machine;

@@ -28,7 +28,8 @@ struct StripAvx2 {
   static constexpr size_t kGemmRows = 4;
   static constexpr size_t kMatvecStrips = 4;
   static constexpr size_t kChunkColumns = 128;  // of a float matmul: 85 GFLOP/s on Zen 4, 80 with 512
-  static constexpr size_t kAttentionRows = 2;   // x 2 strips of scores, of two registers each
+  static constexpr size_t kAttentionRows = 4;
+  static constexpr size_t kScoreRows = 2;       // x 2 strips of scores, of two registers each; more rows go strip by strip
   static constexpr size_t kOutputVectors = 4;   // of an attention output tile
   static constexpr size_t kPrefetchBytes = 2048;
 
@@ -56,6 +57,22 @@ struct StripAvx2 {
     if (j == 0) return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
     return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
   }
+
+  static F load_bf16(const std::byte* p) { return {widen_bf16(p), widen_bf16(p + 16)}; }
+  static __m256 widen_bf16(const std::byte* p) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+  }
+  static F load_i8(const std::byte* p) {
+    return to_float({_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))),
+                     _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8)))});
+  }
+  static X broadcast_f16(const std::byte* p) {
+    int16_t half;
+    __builtin_memcpy(&half, p, sizeof half);
+    return _mm256_cvtph_ps(_mm_set1_epi16(half));
+  }
+  static F scaled(const F& a, const F& by) { return {_mm256_mul_ps(a.low, by.low), _mm256_mul_ps(a.high, by.high)}; }
 
   static F load_rows(const float* y, size_t n) {
     if (n == 16) return {_mm256_loadu_ps(y), _mm256_loadu_ps(y + 8)};

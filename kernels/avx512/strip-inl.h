@@ -32,8 +32,9 @@ struct StripAvx512 {
   static constexpr size_t kGemmRows = kScales == 1 ? 6 : 4;
   static constexpr size_t kMatvecStrips = 4;    // fma takes 4 cycles, one chain per strip
   static constexpr size_t kChunkColumns = 512;  // of a float matmul: 95 GFLOP/s on Zen 4, 84 with 128
-  static constexpr size_t kAttentionRows = 8;   // x 2 strips of scores
-  static constexpr size_t kOutputVectors = 8;   // chains of an attention output tile
+  static constexpr size_t kAttentionRows = 8;
+  static constexpr size_t kScoreRows = 8;       // of attention, that go with 2 strips of K at once
+  static constexpr size_t kOutputVectors = 16;  // chains of an attention output tile
   static constexpr size_t kPrefetchBytes = 2048;
 
   static F zero() { return _mm512_setzero_ps(); }
@@ -51,6 +52,20 @@ struct StripAvx512 {
     if (j == 0) return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
     return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
   }
+
+  static F load_bf16(const std::byte* p) {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+  }
+  static F load_i8(const std::byte* p) {
+    return to_float(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static X broadcast_f16(const std::byte* p) {
+    int16_t half;
+    __builtin_memcpy(&half, p, sizeof half);
+    return _mm512_cvtph_ps(_mm256_set1_epi16(half));
+  }
+  static F scaled(F a, F by) { return mul(a, by); }
 
   static F load_rows(const float* y, size_t n) { return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), y); }
   static void store(float* y, F a, size_t n) { _mm512_mask_storeu_ps(y, static_cast<__mmask16>((1u << n) - 1), a); }

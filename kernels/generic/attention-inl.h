@@ -1,215 +1,324 @@
-// Attention of the rows that share a KV head, over the blocks of the KV cache, with the online softmax.
-// Up to V::kAttentionRows rows go together, so that each K and V is loaded and widened once for them. A row's sums (over
-// head_dim for a score, over positions for an output) are one chain each in ascending order, so a row's result does not depend
-// on its company. V is the instruction set's strip vector, A its xsimd architecture.
+// Attention of the rows that share a KV head, over spans of the KV cache's blocks: scores, softmax and weighted sums of a span,
+// then the spans merged in order. Up to V::kAttentionRows rows go together, so that each K and V is loaded and widened once for
+// them. A row's sums (over head_dim for a score, over a span's positions for an output) are one chain each in ascending order,
+// so a row's result does not depend on its company. V is the instruction set's strip vector, A its xsimd architecture, T one of
+// the cache types of kv_types-inl.h.
 //
-// Source: Milakov and Gimelshein, "Online normalizer calculation for softmax" (arXiv 1805.02867), by blocks of 32 positions.
+// Source: Milakov and Gimelshein, "Online normalizer calculation for softmax" (arXiv 1805.02867).
 #pragma once
 
 #include "kernels/generic/elementwise-inl.h"
-#include "kernels/generic/matmul_float-inl.h"
+#include "kernels/generic/kv_types-inl.h"
 
 namespace {
 
 using siskin::AttentionArgs;
-using siskin::kKvPositions;
+using siskin::AttentionMergeArgs;
+using siskin::kAttentionSpan;
 using siskin::kMaxHeadDim;
 using siskin::KvBlock;
 
 constexpr size_t kKvStrips = kKvPositions / kStripRows;
 
-// What is carried from block to block for a group of rows.
+// A group of rows on their way through the spans. Rows of `sums` and `part` lie head_dim apart.
 template <size_t kAttentionRows>
 struct AttentionState {
-  float sums[kAttentionRows][kMaxHeadDim];
-  float weights[kAttentionRows][kKvPositions];  // a block's scores, then exp(score - largest)
-  float largest[kAttentionRows];
-  float total[kAttentionRows];
-  size_t valid[kAttentionRows];  // positions of this block that the row may see
+  alignas(64) float weights[kAttentionRows][kAttentionSpan];  // a span's scores, then exp(score - largest)
+  alignas(64) float part[kAttentionRows * kMaxHeadDim];       // of this span
+  alignas(64) float sums[kAttentionRows * kMaxHeadDim];       // of the spans before it
+  float part_largest[kAttentionRows], part_total[kAttentionRows];
+  float largest[kAttentionRows], total[kAttentionRows];
+  size_t begin[kAttentionRows], end[kAttentionRows];  // positions of this span that the row may see
 };
 
 template <class V>
 using StateOf = AttentionState<V::kAttentionRows>;
 
-// weights[r][p] = q[r] . K[p] for all 32 slots; those that a row may not see are dropped afterwards.
-template <class V>
+// weights[r][p] = q[r] . K[p] for the 32 slots of a block; those that a row may not see are dropped afterwards.
+template <class V, class T>
 struct ScoreTile {
   template <size_t kRows>
-  [[gnu::noinline]] static void run(const AttentionArgs& args, const KvBlock& block, size_t row, StateOf<V>& state) {
-    typename V::F acc[kKvStrips][kRows];
+  [[gnu::noinline]] static void run(const AttentionArgs& args, const KvBlock* block, size_t row,
+                                    float (*weights)[kAttentionSpan]) {
+    constexpr size_t strips = kRows <= V::kScoreRows ? kKvStrips : 1;  // one at a time where both would not fit the registers
     const float* q[kRows];
     SISKIN_UNROLL
-    for (size_t r = 0; r < kRows; ++r) {
-      q[r] = args.q[row + r];
+    for (size_t r = 0; r < kRows; ++r) q[r] = args.q[row + r];
+    for (size_t strip = 0; strip < kKvStrips; strip += strips) {
+      typename V::F acc[strips][kRows];
       SISKIN_UNROLL
-      for (size_t s = 0; s < kKvStrips; ++s) acc[s][r] = V::zero();
-    }
-    const auto* k = reinterpret_cast<const std::byte*>(block.k);
-    const auto* v = reinterpret_cast<const std::byte*>(block.v);
-    const size_t strip_bytes = args.head_dim * kStripRows * sizeof(uint16_t);
-    for (size_t d = 0; d < args.head_dim; ++d) {
-      __builtin_prefetch(v + d * kKvPositions * sizeof(uint16_t));  // V is read next, and is as long as K
-      typename V::F wide[kKvStrips];
-      SISKIN_UNROLL
-      for (size_t s = 0; s < kKvStrips; ++s) wide[s] = V::load_f16(k + s * strip_bytes + d * kStripRows * sizeof(uint16_t));
+      for (size_t s = 0; s < strips; ++s) {
+        SISKIN_UNROLL
+        for (size_t r = 0; r < kRows; ++r) acc[s][r] = V::zero();
+      }
+      add_products(block, args.head_dim, strip, q, acc);
       SISKIN_UNROLL
       for (size_t r = 0; r < kRows; ++r) {
-        const typename V::X qd = V::broadcast(q[r] + d);
         SISKIN_UNROLL
-        for (size_t s = 0; s < kKvStrips; ++s) acc[s][r] = V::fma(wide[s], qd, acc[s][r]);
+        for (size_t s = 0; s < strips; ++s) V::store(weights[r] + (strip + s) * kStripRows, acc[s][r], kStripRows);
       }
     }
-    SISKIN_UNROLL
-    for (size_t r = 0; r < kRows; ++r) {
+  }
+
+  template <size_t kStrips, size_t kRows>
+  [[gnu::always_inline]] static inline void add_products(const KvBlock* block, size_t head_dim, size_t strip,
+                                                         const float* const (&q)[kRows], typename V::F (&acc)[kStrips][kRows]) {
+    // V is read next, and is as long as K.
+    const std::byte* ahead = block->v + strip * head_dim * kStripRows * T::kBytes;
+    for (size_t begin = 0; begin < head_dim; begin += kQuantBlock) {
+      const size_t end = head_dim - begin < kQuantBlock ? head_dim : begin + kQuantBlock;
+      typename T::template KScale<V> scale[kStrips];
       SISKIN_UNROLL
-      for (size_t s = 0; s < kKvStrips; ++s) V::store(state.weights[r] + s * kStripRows, acc[s][r], kStripRows);
+      for (size_t s = 0; s < kStrips; ++s)
+        scale[s] = T::template k_scale<V>(block->k, head_dim, strip + s, begin / kQuantBlock);
+      for (size_t d = begin; d < end; ++d) {
+        __builtin_prefetch(ahead + d * kStrips * kStripRows * T::kBytes);
+        typename V::F wide[kStrips];
+        SISKIN_UNROLL
+        for (size_t s = 0; s < kStrips; ++s) {
+          wide[s] = T::template k_values<V>(block->k + ((strip + s) * head_dim + d) * kStripRows * T::kBytes, scale[s]);
+        }
+        SISKIN_UNROLL
+        for (size_t r = 0; r < kRows; ++r) {
+          const typename V::X qd = V::broadcast(q[r] + d);
+          SISKIN_UNROLL
+          for (size_t s = 0; s < kStrips; ++s) acc[s][r] = V::fma(wide[s], qd, acc[s][r]);
+        }
+      }
     }
   }
 };
 
-template <class V>
-inline typename V::F load_v(const uint16_t* v, size_t n) {
-  if (n == kStripRows) return V::load_f16(reinterpret_cast<const std::byte*>(v));
-  uint16_t part[kStripRows] = {};
-  __builtin_memcpy(part, v, n * sizeof(uint16_t));
-  return V::load_f16(reinterpret_cast<const std::byte*>(part));
-}
-
-// sums[r] += weights[r][p] V[p] for p in [begin, end), rows [first, first + kRows) of the group.
-template <class V>
+// part[r] += weights[r][p] V[p] for p in [begin, end) of the span, rows [first, first + kRows) of the group.
+template <class V, class T>
 struct OutputTile {
   template <size_t kRows>
-  [[gnu::noinline]] static void run(const uint16_t* v, size_t head_dim, size_t first, size_t begin, size_t end,
+  [[gnu::noinline]] static void run(const KvBlock* blocks, size_t head_dim, size_t first, size_t begin, size_t end,
                                     StateOf<V>& state) {
-    constexpr size_t columns = V::kOutputVectors / kRows;
-    const size_t d = add_columns < kRows, columns == 0 ? 1 : columns > (v, head_dim, first, begin, end, 0, state);
-    if (d < head_dim) add<kRows, 1>(v, head_dim, first, begin, end, d, head_dim - d, state);
-  }
-
-  // As many columns of 16 together as there are registers for, then half as many; returns where fewer than 16 are left.
-  template <size_t kRows, size_t kColumns>
-  static inline size_t add_columns(const uint16_t* v, size_t head_dim, size_t first, size_t begin, size_t end, size_t d,
-                                   StateOf<V>& state) {
-    for (; d + kColumns * kStripRows <= head_dim; d += kColumns * kStripRows) {
-      add<kRows, kColumns>(v, head_dim, first, begin, end, d, kStripRows, state);
+    constexpr size_t columns = V::kOutputVectors / kRows < 4 ? V::kOutputVectors / kRows : 4;
+    size_t d = 0;
+    for (; d + columns * kStripRows <= head_dim; d += columns * kStripRows) {
+      add<kRows, columns>(blocks, head_dim, first, begin, end, d, kStripRows, state);
     }
-    if constexpr (kColumns > 1) return add_columns<kRows, kColumns / 2>(v, head_dim, first, begin, end, d, state);
-    return d;
+    for (; d < head_dim; d += kStripRows) {
+      add<kRows, 1>(blocks, head_dim, first, begin, end, d, head_dim - d < kStripRows ? head_dim - d : kStripRows, state);
+    }
   }
 
   template <size_t kRows, size_t kColumns>
-  [[gnu::always_inline]] static inline void add(const uint16_t* v, size_t head_dim, size_t first, size_t begin, size_t end,
+  [[gnu::always_inline]] static inline void add(const KvBlock* blocks, size_t head_dim, size_t first, size_t begin, size_t end,
                                                 size_t d, size_t n, StateOf<V>& state) {
     typename V::F acc[kColumns][kRows];
+    float* part = state.part + first * head_dim + d;
     SISKIN_UNROLL
     for (size_t r = 0; r < kRows; ++r) {
       SISKIN_UNROLL
-      for (size_t c = 0; c < kColumns; ++c) {
-        acc[c][r] = V::load(WeightsF32{}, reinterpret_cast<const std::byte*>(state.sums[first + r] + d + c * kStripRows), 0);
-      }
+      for (size_t c = 0; c < kColumns; ++c) acc[c][r] = V::load_rows(part + r * head_dim + c * kStripRows, n);
     }
-    for (size_t p = begin; p < end; ++p) {
-      typename V::F wide[kColumns];
-      SISKIN_UNROLL
-      for (size_t c = 0; c < kColumns; ++c) wide[c] = load_v<V>(v + p * head_dim + d + c * kStripRows, n);
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) {
-        const typename V::X weight = V::broadcast(state.weights[first + r] + p);
+    for (size_t p = begin; p < end;) {
+      const KvBlock& block = blocks[p / kKvPositions];
+      const size_t block_end = (p / kKvPositions + 1) * kKvPositions;
+      for (const size_t stop = block_end < end ? block_end : end; p < stop; ++p) {
+        typename V::F wide[kColumns];
         SISKIN_UNROLL
-        for (size_t c = 0; c < kColumns; ++c) acc[c][r] = V::fma(wide[c], weight, acc[c][r]);
+        for (size_t c = 0; c < kColumns; ++c) {
+          wide[c] = T::template v_values<V>(block.v, head_dim, p % kKvPositions, d + c * kStripRows, n);
+        }
+        SISKIN_UNROLL
+        for (size_t r = 0; r < kRows; ++r) {
+          const typename V::X weight = V::broadcast(state.weights[first + r] + p);
+          SISKIN_UNROLL
+          for (size_t c = 0; c < kColumns; ++c) acc[c][r] = V::fma(wide[c], weight, acc[c][r]);
+        }
       }
     }
     SISKIN_UNROLL
     for (size_t r = 0; r < kRows; ++r) {
       SISKIN_UNROLL
-      for (size_t c = 0; c < kColumns; ++c) V::store(state.sums[first + r] + d + c * kStripRows, acc[c][r], kStripRows);
+      for (size_t c = 0; c < kColumns; ++c) V::store(part + r * head_dim + c * kStripRows, acc[c][r], n);
     }
   }
 };
 
+// Tile::run<n> for a power of two n of rows.
 template <class Tile, size_t kRows, class... Args>
 inline void run_attention_rows(size_t rows, Args&&... args) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return run_attention_rows<Tile, kRows - 1>(rows, args...);
+    if (rows < kRows) return run_attention_rows<Tile, kRows / 2>(rows, args...);
   }
   Tile::template run<kRows>(args...);
 }
 
-template <class A>
-inline void scale_row(float* x, size_t n, float by) {
-  map_row<A>(x, x, n, 0.0f, [&](const Batch<A>& v, size_t, size_t) { return v * Batch<A>(by); });
-}
-
-template <class A>
-inline float exp_one(float x) {
-  exp_row<A>(&x, 1, 0.0f);
-  return x;
-}
-
-// Turns row r's scores into weights relative to the new maximum, and rescales what was summed to it.
+// Row r's scores of this span into weights relative to their largest, with the total.
 template <class A, class State>
-inline void weigh_row(const AttentionArgs& args, size_t r, State& state) {
+inline void weigh_row(float scale, size_t r, State& state) {
+  constexpr size_t width = Batch<A>::size;
   float* weights = state.weights[r];
-  const size_t valid = state.valid[r];
-  if (valid == 0) return;
-  scale_row<A>(weights, valid, args.scale);
-  const float block_max = row_max<A>(weights, valid);
-  if (block_max > state.largest[r]) {
-    const float rescale = exp_one<A>(state.largest[r] - block_max);
-    scale_row<A>(state.sums[r], args.head_dim, rescale);
-    state.total[r] *= rescale;
-    state.largest[r] = block_max;
+  const size_t begin = state.begin[r] / kStripRows * kStripRows;
+  const size_t end = (state.end[r] + kStripRows - 1) / kStripRows * kStripRows;
+  for (size_t p = begin; p < state.begin[r]; ++p) weights[p] = kMinusInfinity;
+  for (size_t p = state.end[r]; p < end; ++p) weights[p] = kMinusInfinity;
+  Batch<A> best(kMinusInfinity);
+  for (size_t p = begin; p < end; p += width) best = larger_of<A>(Batch<A>::load_aligned(weights + p), best);
+  const float largest = max_lanes<A>(best);
+  // exp(scale * (score - largest)) as a power of two.
+  const Batch<A> factor(scale * kLog2OfE), shift(largest * (scale * kLog2OfE));
+  Batch<A> total(0.0f);
+  for (size_t p = begin; p < end; p += width) {
+    const Batch<A> e = exp2_up_to_128<A>(xsimd::fms(Batch<A>::load_aligned(weights + p), factor, shift));
+    e.store_aligned(weights + p);
+    total += e;
   }
-  state.total[r] += exp_row<A>(weights, valid, state.largest[r]);
+  state.part_largest[r] = largest * scale;
+  state.part_total[r] = sum_lanes<A>(total);
 }
 
-// The positions that all rows see go together; then each row's own rest.
-template <class V>
-inline void add_outputs(const AttentionArgs& args, const KvBlock& block, size_t rows, StateOf<V>& state) {
-  size_t common = kKvPositions;
-  for (size_t r = 0; r < rows; ++r) common = state.valid[r] < common ? state.valid[r] : common;
-  if (common > 0) {
-    run_attention_rows<OutputTile<V>, V::kAttentionRows>(rows, block.v, args.head_dim, size_t{0}, size_t{0}, common, state);
-  }
+// The positions that all rows see go together; what only some see goes row by row before and after them.
+template <class V, class T>
+inline void add_outputs(const KvBlock* blocks, size_t head_dim, size_t rows, StateOf<V>& state) {
+  size_t begin = 0, end = kAttentionSpan;
   for (size_t r = 0; r < rows; ++r) {
-    if (state.valid[r] > common) OutputTile<V>::template run<1>(block.v, args.head_dim, r, common, state.valid[r], state);
+    begin = state.begin[r] > begin ? state.begin[r] : begin;
+    end = state.end[r] < end ? state.end[r] : end;
   }
+  if (begin >= end) begin = end = 0;
+  const auto alone = [&](size_t r, size_t from, size_t to) {
+    if (from < to) OutputTile<V, T>::template run<1>(blocks, head_dim, r, from, to, state);
+  };
+  for (size_t r = 0; r < rows && begin < end; ++r) alone(r, state.begin[r], begin);
+  if (begin < end) {
+    run_attention_rows<OutputTile<V, T>, V::kAttentionRows>(rows, blocks, head_dim, size_t{0}, begin, end, state);
+  }
+  for (size_t r = 0; r < rows; ++r) alone(r, end > state.begin[r] ? end : state.begin[r], state.end[r]);
 }
 
-template <class V, class A>
-inline void attend_rows(const AttentionArgs& args, size_t first, size_t rows, StateOf<V>& state) {
-  size_t limit = 0;
+// A span's scores, weights and sums, for rows [first, first + rows).
+template <class V, class A, class T>
+inline void attend_span(const AttentionArgs& args, size_t first, size_t rows, size_t span, StateOf<V>& state) {
+  const size_t origin = span * kAttentionSpan;
+  const auto within = [&](size_t position) {
+    const size_t at = position > origin ? position - origin : 0;
+    return at < kAttentionSpan ? at : kAttentionSpan;
+  };
+  size_t begin = kAttentionSpan, end = 0;
   for (size_t r = 0; r < rows; ++r) {
-    limit = args.limit[first + r] > limit ? args.limit[first + r] : limit;
-    state.largest[r] = kMinusInfinity;
-    state.total[r] = 0.0f;
-    for (float& sum : state.sums[r]) sum = 0.0f;
-  }
-  for (size_t begin = 0; begin < limit; begin += kKvPositions) {
-    const KvBlock& block = args.blocks[begin / kKvPositions];
-    run_attention_rows<ScoreTile<V>, V::kAttentionRows>(rows, args, block, first, state);
-    for (size_t r = 0; r < rows; ++r) {
-      const size_t left = args.limit[first + r] > begin ? args.limit[first + r] - begin : 0;
-      state.valid[r] = left < kKvPositions ? left : kKvPositions;
-      weigh_row<A>(args, r, state);
+    state.begin[r] = within(args.first ? args.first[first + r] : 0);
+    state.end[r] = within(args.limit[first + r]);
+    state.part_total[r] = 0.0f;
+    if (state.begin[r] >= state.end[r]) {
+      state.begin[r] = state.end[r] = 0;
+      continue;
     }
-    add_outputs<V>(args, block, rows, state);
+    begin = state.begin[r] < begin ? state.begin[r] : begin;
+    end = state.end[r] > end ? state.end[r] : end;
   }
-  for (size_t r = 0; r < rows; ++r) {  // last, because out[i] may be q[i]
-    const Batch<A> inverse(1.0f / state.total[r]);
-    map_row<A>(state.sums[r], args.out[first + r], args.head_dim, 0.0f,
-               [&](const Batch<A>& v, size_t, size_t) { return v * inverse; });
+  __builtin_memset(state.part, 0, rows * args.head_dim * sizeof(float));
+  if (begin >= end) return;
+  const KvBlock* blocks = args.blocks + origin / kKvPositions;
+  for (size_t p = begin / kKvPositions * kKvPositions; p < end; p += kKvPositions) {
+    // One row's scores of a block, and the rows after it, start at column p.
+    auto* weights = reinterpret_cast<float(*)[kAttentionSpan]>(&state.weights[0][p]);
+    run_attention_rows<ScoreTile<V, T>, V::kAttentionRows>(rows, args, blocks + p / kKvPositions, first, weights);
+  }
+  for (size_t r = 0; r < rows; ++r) {
+    if (state.begin[r] < state.end[r]) weigh_row<A>(args.scale, r, state);
+  }
+  add_outputs<V, T>(blocks, args.head_dim, rows, state);
+}
+
+// sums, largest and total of the spans so far, joined by one more.
+template <class A>
+inline void merge_span(const float* part, float part_largest, float part_total, size_t head_dim, float* sums, float& largest,
+                       float& total) {
+  if (part_total == 0.0f) return;
+  if (total == 0.0f) {
+    __builtin_memcpy(sums, part, head_dim * sizeof(float));
+    largest = part_largest;
+    total = part_total;
+    return;
+  }
+  const float common = part_largest > largest ? part_largest : largest;
+  const Batch<A> old_weight = exp_of<A>(Batch<A>(largest - common)), new_weight = exp_of<A>(Batch<A>(part_largest - common));
+  map_row<A>(sums, sums, head_dim, 0.0f, [&](const Batch<A>& v, size_t d, size_t n) {
+    return xsimd::fma(v, old_weight, load_row<A>(part + d, n) * new_weight);
+  });
+  float lanes[Batch<A>::size];
+  xsimd::fma(Batch<A>(total), old_weight, Batch<A>(part_total) * new_weight).store_unaligned(lanes);
+  total = lanes[0];
+  largest = common;
+}
+
+template <class A>
+inline void divide_row(const float* sums, float total, float* out, size_t head_dim) {
+  const Batch<A> inverse(1.0f / total);
+  map_row<A>(sums, out, head_dim, 0.0f, [&](const Batch<A>& v, size_t, size_t) { return v * inverse; });
+}
+
+template <class V, class A, class T>
+inline void attend_rows(const AttentionArgs& args, size_t first, size_t rows, StateOf<V>& state) {
+  const size_t head_dim = args.head_dim;
+  if (args.partials != nullptr) {
+    attend_span<V, A, T>(args, first, rows, args.span, state);
+    for (size_t r = 0; r < rows; ++r) {
+      float* out = args.partials + (first + r) * (head_dim + 2);
+      __builtin_memcpy(out, state.part + r * head_dim, head_dim * sizeof(float));
+      out[head_dim] = state.part_largest[r];
+      out[head_dim + 1] = state.part_total[r];
+    }
+    return;
+  }
+  size_t begin = args.limit[first], end = 0;
+  for (size_t r = 0; r < rows; ++r) {
+    const size_t row_begin = args.first ? args.first[first + r] : 0;
+    begin = row_begin < begin ? row_begin : begin;
+    end = args.limit[first + r] > end ? args.limit[first + r] : end;
+    state.total[r] = 0.0f;
+  }
+  for (size_t span = begin / kAttentionSpan; span * kAttentionSpan < end; ++span) {
+    attend_span<V, A, T>(args, first, rows, span, state);
+    for (size_t r = 0; r < rows; ++r) {
+      merge_span<A>(state.part + r * head_dim, state.part_largest[r], state.part_total[r], head_dim, state.sums + r * head_dim,
+                    state.largest[r], state.total[r]);
+    }
+  }
+  // Last, because out[i] may be q[i].
+  for (size_t r = 0; r < rows; ++r) divide_row<A>(state.sums + r * head_dim, state.total[r], args.out[first + r], head_dim);
+}
+
+template <class V, class A, class T>
+[[gnu::noinline]] void attend_all(const AttentionArgs& args) {
+  StateOf<V> state;
+  for (size_t first = 0; first < args.n_rows;) {
+    size_t rows = V::kAttentionRows;
+    while (rows > args.n_rows - first) rows /= 2;
+    attend_rows<V, A, T>(args, first, rows, state);
+    first += rows;
   }
 }
 
 template <class V, class A>
 void attention(const AttentionArgs& args) noexcept {
-  StateOf<V> state;
-  for (size_t first = 0; first < args.n_rows;) {
-    const size_t rows = even_share(args.n_rows - first, V::kAttentionRows);
-    attend_rows<V, A>(args, first, rows, state);
-    first += rows;
+  switch (args.kv_type) {
+    case siskin::DType::F32:
+      return attend_all<V, A, KvF32>(args);
+    case siskin::DType::BF16:
+      return attend_all<V, A, KvBf16>(args);
+    case siskin::DType::Q8_0:
+      return attend_all<V, A, KvQ8>(args);
+    default:
+      return attend_all<V, A, KvF16>(args);
   }
+}
+
+template <class A>
+void attention_merge(const AttentionMergeArgs& args) noexcept {
+  float sums[kMaxHeadDim];
+  float largest = 0.0f, total = 0.0f;
+  for (size_t span = 0; span < args.n_spans; ++span) {
+    const float* part = args.partials + span * args.stride;
+    merge_span<A>(part, part[args.head_dim], part[args.head_dim + 1], args.head_dim, sums, largest, total);
+  }
+  divide_row<A>(sums, total, args.out, args.head_dim);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// One row at a time: the embedding lookup, activations rounded to int8, and a position's K and V put into the cache.
+// One row at a time: the embedding lookup, and activations rounded to int8.
 // V is the instruction set's strip vector, A its xsimd architecture.
 #pragma once
 
@@ -115,25 +115,6 @@ void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum
     for (size_t k = kQuantBlock / 2; k < kQuantBlock; ++k) second += rounded[k];
     half[b] = first;
     sum[b] = first + second;
-  }
-}
-
-template <class V>
-void kv_store(const float* k, const float* v, size_t head_dim, const siskin::KvBlock& block, size_t slot) noexcept {
-  uint16_t* k_column = block.k + slot / kStripRows * head_dim * kStripRows + slot % kStripRows;
-  uint16_t* v_row = block.v + slot * head_dim;
-  for (size_t d = 0; d < head_dim; d += 16) {
-    const size_t n = head_dim - d < 16 ? head_dim - d : 16;
-    float k_part[16] = {};
-    float v_part[16] = {};
-    __builtin_memcpy(k_part, k + d, n * sizeof(float));
-    __builtin_memcpy(v_part, v + d, n * sizeof(float));
-    uint16_t k_half[16];
-    uint16_t v_half[16];
-    V::to_f16(k_part, k_half);
-    V::to_f16(v_part, v_half);
-    for (size_t i = 0; i < n; ++i) k_column[(d + i) * kStripRows] = k_half[i];
-    __builtin_memcpy(v_row + d, v_half, n * sizeof(uint16_t));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "kernels/generic/attention-inl.h"
 #include "kernels/generic/elementwise-inl.h"
+#include "kernels/generic/kv_store-inl.h"
 #include "kernels/generic/matmul_float-inl.h"
 #include "kernels/generic/matmul_int8-inl.h"
 #include "kernels/generic/order-inl.h"
@@ -42,8 +43,9 @@ constexpr siskin::KernelTable table_of() {
       .axpy = axpy<Arch>,
       .top_k = top_k<Arch>,
       .argmax = argmax<Arch>,
-      .kv_store = kv_store<Strip>,
+      .kv_store = kv_store<Strip, Arch>,
       .attention = attention<Strip, Arch>,
+      .attention_merge = attention_merge<Arch>,
   };
 }
 

@@ -28,7 +28,8 @@ struct StripNeon {
   static constexpr size_t kGemmRows = 4;
   static constexpr size_t kMatvecStrips = 4;
   static constexpr size_t kChunkColumns = 128;  // of a float matmul
-  static constexpr size_t kAttentionRows = 2;   // x 2 strips of scores, of four registers each
+  static constexpr size_t kAttentionRows = 4;
+  static constexpr size_t kScoreRows = 2;       // x 2 strips of scores, of four registers each; more rows go strip by strip
   static constexpr size_t kOutputVectors = 4;   // of an attention output tile
   static constexpr size_t kPrefetchBytes = 1024;
 
@@ -90,6 +91,32 @@ struct StripNeon {
       f.part[p] = vreinterpretq_f32_u32(j == 0 ? vshlq_n_u32(pairs, 16) : vandq_u32(pairs, vdupq_n_u32(0xffff0000u)));
     }
     return f;
+  }
+
+  static F load_bf16(const std::byte* bytes) {
+    F f;
+    SISKIN_UNROLL
+    for (size_t p = 0; p < 4; ++p) {
+      const uint16x4_t halves = vreinterpret_u16_u8(vld1_u8(reinterpret_cast<const uint8_t*>(bytes) + p * 8));
+      f.part[p] = vreinterpretq_f32_u32(vshll_n_u16(halves, 16));
+    }
+    return f;
+  }
+  static F load_i8(const std::byte* bytes) {
+    const int8x16_t q = vreinterpretq_s8_u8(load_bytes(bytes));
+    const int16x8_t low = vmovl_s8(vget_low_s8(q)), high = vmovl_s8(vget_high_s8(q));
+    return to_float({{vmovl_s16(vget_low_s16(low)), vmovl_s16(vget_high_s16(low)), vmovl_s16(vget_low_s16(high)),
+                      vmovl_s16(vget_high_s16(high))}});
+  }
+  static X broadcast_f16(const std::byte* p) {
+    __fp16 half;
+    __builtin_memcpy(&half, p, sizeof half);
+    return static_cast<float>(half);
+  }
+  static F scaled(F a, const F& by) {
+    SISKIN_UNROLL
+    for (size_t p = 0; p < 4; ++p) a.part[p] = vmulq_f32(a.part[p], by.part[p]);
+    return a;
   }
 
   static F load_rows(const float* y, size_t n) {

@@ -1,8 +1,8 @@
-// The KV cache's blocks: storing a position, and attention over them with the online softmax.
-// Source: Milakov and Gimelshein, "Online normalizer calculation for softmax" (arXiv 1805.02867), by blocks of 32 positions.
+// The KV cache's blocks: storing a position, and attention over them by spans, merged in order.
+// Source: Milakov and Gimelshein, "Online normalizer calculation for softmax" (arXiv 1805.02867).
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstring>
 
 #include "formats/blocks/half.h"
 #include "kernels/ref/bodies.h"
@@ -10,51 +10,143 @@
 namespace siskin::ref {
 namespace {
 
-// K is two strips of 16 positions, [head_dim][16] each.
-size_t k_index(size_t slot, size_t d, size_t head_dim) {
-  return slot / kStripRows * head_dim * kStripRows + d * kStripRows + slot % kStripRows;
+size_t scales_of(size_t head_dim) { return (head_dim + kQuantBlock - 1) / kQuantBlock; }
+
+// Where element d of a slot lies among a block's values and, for Q8_0, its scale among the scales behind them.
+struct Place {
+  size_t value, scale;
+};
+Place k_place(size_t slot, size_t d, size_t head_dim) {
+  const size_t strip = slot / kStripRows, row = slot % kStripRows;
+  return {strip * head_dim * kStripRows + d * kStripRows + row,
+          (strip * scales_of(head_dim) + d / kQuantBlock) * kStripRows + row};
+}
+Place v_place(size_t slot, size_t d, size_t head_dim) { return {slot * head_dim + d, d / kQuantBlock * kKvPositions + slot}; }
+
+float load_half(const std::byte* p) {
+  uint16_t half;
+  std::memcpy(&half, p, sizeof half);
+  return f32_from_f16(half);
+}
+
+float load(DType type, const std::byte* block, Place place, size_t head_dim) {
+  if (type == DType::F32) {
+    float value;
+    std::memcpy(&value, block + place.value * sizeof value, sizeof value);
+    return value;
+  }
+  if (type == DType::Q8_0) {
+    const float scale = load_half(block + kKvPositions * head_dim + place.scale * sizeof(uint16_t));
+    return static_cast<float>(static_cast<int8_t>(block[place.value])) * scale;
+  }
+  if (type == DType::F16) return load_half(block + place.value * sizeof(uint16_t));
+  uint16_t half;
+  std::memcpy(&half, block + place.value * sizeof half, sizeof half);
+  return f32_from_bf16(half);
+}
+
+template <class PlaceOf>
+void store(const KvStoreArgs& args, const float* x, std::byte* block, PlaceOf place_of) {
+  float inverse = 0.0f;
+  for (size_t d = 0; d < args.head_dim; ++d) {
+    const Place place = place_of(args.slot, d, args.head_dim);
+    if (args.type == DType::F32) {
+      std::memcpy(block + place.value * sizeof(float), x + d, sizeof(float));
+      continue;
+    }
+    if (args.type == DType::Q8_0) {
+      if (d % kQuantBlock == 0) {
+        float largest = 0.0f;
+        for (size_t i = d; i < std::min(d + kQuantBlock, args.head_dim); ++i) largest = std::max(largest, std::fabs(x[i]));
+        const uint16_t scale = f16_from_f32(largest / 127.0f);
+        std::memcpy(block + kKvPositions * args.head_dim + place.scale * sizeof scale, &scale, sizeof scale);
+        inverse = scale > 0 ? 127.0f / largest : 0.0f;
+      }
+      const float q = std::nearbyint(x[d] * inverse);
+      block[place.value] = static_cast<std::byte>(static_cast<int8_t>(std::fabs(q) <= 127.0f ? q : 0.0f));  // infinities, NaN
+      continue;
+    }
+    const uint16_t half = args.type == DType::F16 ? f16_from_f32(x[d]) : bf16_from_f32(x[d]);
+    std::memcpy(block + place.value * sizeof half, &half, sizeof half);
+  }
+}
+
+// A row's sums over some positions, relative to exp(largest).
+struct Partial {
+  float largest = 0.0f, total = 0.0f;
+  float sums[kMaxHeadDim] = {};
+
+  void add(const float* more, float more_largest, float more_total, size_t head_dim) {
+    if (more_total == 0.0f) return;
+    const float common = total == 0.0f ? more_largest : std::max(largest, more_largest);
+    const float old_weight = total == 0.0f ? 0.0f : std::exp(largest - common), new_weight = std::exp(more_largest - common);
+    for (size_t d = 0; d < head_dim; ++d) sums[d] = sums[d] * old_weight + more[d] * new_weight;
+    total = total * old_weight + more_total * new_weight;
+    largest = common;
+  }
+};
+
+void attend_span(const AttentionArgs& args, size_t i, size_t span, Partial& part) {
+  const size_t begin = std::max<size_t>(args.first ? args.first[i] : 0, span * kAttentionSpan);
+  const size_t end = std::min<size_t>(args.limit[i], (span + 1) * kAttentionSpan);
+  if (begin >= end) return;
+  float scores[kAttentionSpan];
+  for (size_t p = begin; p < end; ++p) {
+    const KvBlock& block = args.blocks[p / kKvPositions];
+    float dot = 0.0f;
+    for (size_t d = 0; d < args.head_dim; ++d) {
+      dot += args.q[i][d] * load(args.kv_type, block.k, k_place(p % kKvPositions, d, args.head_dim), args.head_dim);
+    }
+    scores[p - begin] = dot * args.scale;
+  }
+  part.largest = *std::max_element(scores, scores + (end - begin));
+  for (size_t p = begin; p < end; ++p) {
+    const KvBlock& block = args.blocks[p / kKvPositions];
+    const float weight = std::exp(scores[p - begin] - part.largest);
+    part.total += weight;
+    for (size_t d = 0; d < args.head_dim; ++d) {
+      part.sums[d] += weight * load(args.kv_type, block.v, v_place(p % kKvPositions, d, args.head_dim), args.head_dim);
+    }
+  }
 }
 
 void attend_row(const AttentionArgs& args, size_t i) {
-  const float* q = args.q[i];
-  float largest = -std::numeric_limits<float>::infinity();
-  float total = 0.0f;
-  float sums[kMaxHeadDim] = {};
-  for (size_t first = 0; first < args.limit[i]; first += kKvPositions) {
-    const KvBlock& block = args.blocks[first / kKvPositions];
-    const size_t n = std::min<size_t>(kKvPositions, args.limit[i] - first);
-    float scores[kKvPositions];
-    for (size_t p = 0; p < n; ++p) {
-      float dot = 0.0f;
-      for (size_t d = 0; d < args.head_dim; ++d) dot += q[d] * f32_from_f16(block.k[k_index(p, d, args.head_dim)]);
-      scores[p] = dot * args.scale;
-    }
-    // Rescale what was summed so far to the new maximum; exp(-inf) = 0 for the first block.
-    const float new_largest = std::max(largest, *std::max_element(scores, scores + n));
-    const float rescale = std::exp(largest - new_largest);
-    largest = new_largest;
-    total *= rescale;
-    for (size_t d = 0; d < args.head_dim; ++d) sums[d] *= rescale;
-    for (size_t p = 0; p < n; ++p) {
-      const float weight = std::exp(scores[p] - largest);
-      total += weight;
-      for (size_t d = 0; d < args.head_dim; ++d) sums[d] += weight * f32_from_f16(block.v[p * args.head_dim + d]);
-    }
+  if (args.partials != nullptr) {
+    Partial part;
+    attend_span(args, i, args.span, part);
+    float* out = args.partials + i * (args.head_dim + 2);
+    std::copy_n(part.sums, args.head_dim, out);
+    out[args.head_dim] = part.largest;
+    out[args.head_dim + 1] = part.total;
+    return;
   }
-  for (size_t d = 0; d < args.head_dim; ++d) args.out[i][d] = sums[d] / total;  // last, because out[i] may be q[i]
+  Partial sum;
+  for (size_t span = 0; span * kAttentionSpan < args.limit[i]; ++span) {
+    Partial part;
+    attend_span(args, i, span, part);
+    sum.add(part.sums, part.largest, part.total, args.head_dim);
+  }
+  for (size_t d = 0; d < args.head_dim; ++d) args.out[i][d] = sum.sums[d] / sum.total;  // last, because out[i] may be q[i]
 }
 
 }  // namespace
 
-void kv_store(const float* k, const float* v, size_t head_dim, const KvBlock& block, size_t slot) noexcept {
-  for (size_t d = 0; d < head_dim; ++d) {
-    block.k[k_index(slot, d, head_dim)] = f16_from_f32(k[d]);
-    block.v[slot * head_dim + d] = f16_from_f32(v[d]);
-  }
+void kv_store(const KvStoreArgs& args) noexcept {
+  store(args, args.k, args.block.k, k_place);
+  store(args, args.v, args.block.v, v_place);
 }
 
 void attention(const AttentionArgs& args) noexcept {
   for (size_t i = 0; i < args.n_rows; ++i) attend_row(args, i);
+}
+
+void attention_merge(const AttentionMergeArgs& args) noexcept {
+  Partial sum;
+  for (size_t span = 0; span < args.n_spans; ++span) {
+    const float* part = args.partials + span * args.stride;
+    sum.add(part, part[args.head_dim], part[args.head_dim + 1], args.head_dim);
+  }
+  for (size_t d = 0; d < args.head_dim; ++d) args.out[d] = sum.sums[d] / sum.total;
 }
 
 }  // namespace siskin::ref

@@ -32,7 +32,8 @@ void top_k(const float* x, size_t n, size_t k, uint32_t* ids) noexcept;
 size_t argmax(const float* x, size_t n) noexcept;
 
 // attention.cpp
-void kv_store(const float* k, const float* v, size_t head_dim, const KvBlock& block, size_t slot) noexcept;
+void kv_store(const KvStoreArgs& args) noexcept;
 void attention(const AttentionArgs& args) noexcept;
+void attention_merge(const AttentionMergeArgs& args) noexcept;
 
 }  // namespace siskin::ref

@@ -30,6 +30,7 @@ constinit const KernelTable kTableRef = {
     .argmax = ref::argmax,
     .kv_store = ref::kv_store,
     .attention = ref::attention,
+    .attention_merge = ref::attention_merge,
 };
 
 }  // namespace siskin

@@ -255,6 +255,21 @@ TEST_CASE("a request from C stops where it is told to", "[c_api]") {
   CHECK(generate(session, greedy("Once upon a time", 4)).finish == SISKIN_FINISH_LENGTH);
 }
 
+TEST_CASE("a session from C keeps K and V in the type it names", "[c_api]") {
+  const ModelHandle model = load(model_path());
+  uint64_t written[4] = {};
+  for (int type = SISKIN_KV_F16; type <= SISKIN_KV_Q8_0; ++type) {
+    siskin_session_options options{};
+    options.size = sizeof options;
+    options.kv_type = type;
+    const SessionHandle session = open(model, &options);
+    written[type] = generate(session, greedy("Once", 4)).decode->kv_write_bytes;
+  }
+  CHECK(written[SISKIN_KV_F32] == 2 * written[SISKIN_KV_F16]);
+  CHECK(written[SISKIN_KV_BF16] == written[SISKIN_KV_F16]);
+  CHECK(written[SISKIN_KV_Q8_0] < written[SISKIN_KV_F16]);
+}
+
 TEST_CASE("another thread cancels a request from C", "[c_api]") {
   const ModelHandle model = load(model_path());
   const SessionHandle session = open(model);
@@ -329,6 +344,10 @@ TEST_CASE("what C gets wrong is a status and one line", "[c_api]") {
   small.ctx = 1;
   CHECK(siskin_session_create(model.get(), &small, &no_session) == SISKIN_INVALID_ARGUMENT);
   small.ctx = 16;
+  small.kv_type = SISKIN_KV_Q8_0 + 1;
+  CHECK(siskin_session_create(model.get(), &small, &no_session) == SISKIN_INVALID_ARGUMENT);
+  CHECK(std::string(siskin_error_message()).find("kv_type 4") != std::string::npos);
+  small.kv_type = SISKIN_KV_F16;
   const SessionHandle session = open(model, &small);
   check_fails(session, greedy(nullptr, 4), SISKIN_INVALID_ARGUMENT, "either text or tokens");
   const std::vector<int32_t> many(17, 5);

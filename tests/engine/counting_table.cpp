@@ -41,21 +41,27 @@ void count_norm(const RmsNormArgs& args) noexcept {
   base.rms_norm(args);
 }
 
-void count_store(const float* k, const float* v, size_t head_dim, const KvBlock& block, size_t slot) noexcept {
+void count_store(const KvStoreArgs& args) noexcept {
   {
     const std::lock_guard lock(mutex);
-    reads.kv_written += 2 * head_dim * sizeof(uint16_t);
+    reads.kv_written += 2 * kv_row_bytes(args.type, args.head_dim);
   }
-  base.kv_store(k, v, head_dim, block, slot);
+  base.kv_store(args);
 }
 
 void count_attention(const AttentionArgs& args) noexcept {
   {
     const std::lock_guard lock(mutex);
-    uint64_t& bytes = reads.kv[{args.request, args.layer, args.kv_head}];
+    // Of rows cut into spans, a call reads what they can see of one.
+    const uint64_t begin = args.partials != nullptr ? args.span * kAttentionSpan : 0;
+    const uint64_t end = args.partials != nullptr ? begin + kAttentionSpan : UINT64_MAX;
+    auto& [seen, row_bytes] = reads.kv[{args.request, args.layer, args.kv_head}];
+    row_bytes = 2 * kv_row_bytes(args.kv_type, args.head_dim);
     for (size_t i = 0; i < args.n_rows; ++i) {
-      bytes = std::max(bytes, uint64_t{args.limit[i]} * 2 * args.head_dim * sizeof(uint16_t));
-      reads.flops += uint64_t{args.limit[i]} * 4 * args.head_dim;
+      const uint64_t stop = std::max(begin, std::min<uint64_t>(args.limit[i], end));
+      seen.resize(std::max<size_t>(seen.size(), stop));
+      std::fill(seen.begin() + static_cast<std::ptrdiff_t>(begin), seen.begin() + static_cast<std::ptrdiff_t>(stop), true);
+      reads.flops += (stop - begin) * 4 * args.head_dim;
     }
   }
   base.attention(args);
@@ -73,7 +79,7 @@ uint64_t Reads::weight_bytes() const {
 
 uint64_t Reads::kv_bytes() const {
   uint64_t sum = 0;
-  for (const auto& [key, bytes] : kv) sum += bytes;
+  for (const auto& [key, read] : kv) sum += static_cast<uint64_t>(std::count(read.first.begin(), read.first.end(), true)) * read.second;
   return sum;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <vector>
 
 #include "kernels/select.h"
 
@@ -16,7 +17,8 @@ struct Reads {
   std::map<std::tuple<uint32_t, uint32_t, size_t>, std::pair<uint64_t, uint64_t>> strips;
   std::map<std::pair<uint32_t, size_t>, std::pair<uint64_t, uint64_t>> rows;     // (tensor, row): embedding lookups
   std::map<uint32_t, uint64_t> vectors;                                          // tensor -> bytes
-  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, uint64_t> kv;               // (request, layer, head) -> bytes up to the last position
+  // (request, layer, head) -> the positions read, and bytes of one.
+  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, std::pair<std::vector<bool>, uint64_t>> kv;
   uint64_t kv_written = 0;
   uint64_t flops = 0;
   uint64_t flops_bf16 = 0;  // of these, in matmul_any_bf16

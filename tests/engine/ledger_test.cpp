@@ -144,6 +144,39 @@ TEST_CASE("a request's ledger equals what the kernels read", "[ledger]") {
   }
 }
 
+TEST_CASE("the KV cache's bytes are counted as its type keeps them", "[ledger]") {
+  const KvType type = GENERATE(KvType::f16, KvType::f32, KvType::bf16, KvType::q8_0);
+  CAPTURE(kv_type_name(type));
+  const TempFolder folder;
+  const auto model = load_counting(write_model(folder, "q8_0", 0, true));
+  SessionOptions options;
+  options.ctx = 700;
+  options.batch = 290;  // the second step has tiles that are cut into spans, and tiles that are not
+  options.kv_type = type;
+  auto session = Session::create(model, options);
+  REQUIRE(session);
+  std::vector<TokenId> prompt(595);
+  for (size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<TokenId>(i * 7 % 300);
+  const auto id = (*session)->submit(request_of(prompt, 4));
+  REQUIRE(id);
+  Sums counted, ledger;
+  for (bool more = true; more;) {
+    const auto stepped = (*session)->step();
+    REQUIRE(stepped);
+    more = *stepped;
+    counted.add(test::take_reads());
+  }
+  const auto completion = (*session)->take(*id);
+  REQUIRE(completion);
+  ledger.add(completion->cost.prefill);
+  ledger.add(completion->cost.decode);
+  CHECK(ledger == counted);
+  // 3 layers, 2 heads of 16, K and V; q8_0: 16 bytes and a scale.
+  const uint64_t bytes = 3 * 2 * 2 * (type == KvType::f32 ? 64 : type == KvType::q8_0 ? 18 : 32);
+  CHECK(ledger.kv_write == (595 + 3) * bytes);
+  CHECK(ledger.kv_read == (290 + 580 + 595 + 596 + 597 + 598) * bytes);
+}
+
 TEST_CASE("requests that share steps share their bytes exactly", "[ledger]") {
   const size_t n_experts = GENERATE(size_t{0}, size_t{7});
   const bool tiles = GENERATE(false, true);

@@ -1,79 +1,140 @@
-// Attention over KV blocks against a plain softmax in f64. Slots past a row's limit hold NaN, so that using one shows.
+// Attention over KV blocks of every type against a plain softmax in f64. Slots outside a row's positions hold NaN, so that
+// using one shows. Spans made apart and merged give the same bits as one call.
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <vector>
 
-#include "formats/blocks/half.h"
 #include "tests/kernels/check.h"
+#include "tests/kernels/kv_values.h"
 #include "tests/kernels/tolerance.h"
 
 namespace siskin::test {
 namespace {
 
-constexpr size_t kCases = 500;
-constexpr size_t kMaxBlocks = 9;
+constexpr size_t kCases = 800;
+constexpr size_t kMaxBlocks = 20;  // of 32 positions: two spans and a half
 
 struct Cache {
+  DType type{};
+  size_t head_dim = 0;
   std::vector<std::unique_ptr<GuardedBuffer>> k, v;
   std::vector<KvBlock> blocks;
-};
 
-size_t k_index(size_t slot, size_t d, size_t head_dim) { return slot / 16 * head_dim * 16 + d * 16 + slot % 16; }
+  Cache() {
+    for (size_t b = 0; b < kMaxBlocks; ++b) {
+      k.push_back(std::make_unique<GuardedBuffer>(kKvPositions * kMaxHeadDim * 4));
+      v.push_back(std::make_unique<GuardedBuffer>(kKvPositions * kMaxHeadDim * 4));
+    }
+  }
 
-void fill_cache(Rng& rng, size_t positions, size_t head_dim, Cache& cache) {
-  const uint16_t nan = 0x7e00;
-  cache.blocks.clear();
-  for (size_t first = 0, b = 0; first < positions; first += kKvPositions, ++b) {
-    const size_t n = kKvPositions * head_dim;
-    const KvBlock block{cache.k[b]->tail_of<uint16_t>(n), cache.v[b]->tail_of<uint16_t>(n)};
-    for (size_t p = 0; p < kKvPositions; ++p) {
-      for (size_t d = 0; d < head_dim; ++d) {
-        const bool used = first + p < positions;
-        block.k[k_index(p, d, head_dim)] = used ? f16_from_f32(rng.normal()) : nan;
-        block.v[p * head_dim + d] = used ? f16_from_f32(rng.normal()) : nan;
+  // Positions [first, end) hold values, every other slot NaN (all bits set are one in each type; a Q8_0 block's scale).
+  void fill(Rng& rng, size_t first, size_t end) {
+    blocks.clear();
+    const size_t bytes = kKvPositions * kv_row_bytes(type, head_dim);
+    const KvStoreFn store = available_isas().front().complete.kv_store;
+    std::vector<float> x(2 * head_dim);
+    for (size_t b = 0; b * kKvPositions < end; ++b) {
+      blocks.push_back({k[b]->tail_of<std::byte>(bytes), v[b]->tail_of<std::byte>(bytes)});
+      std::memset(blocks[b].k, 0xff, bytes);
+      std::memset(blocks[b].v, 0xff, bytes);
+      for (size_t p = std::max(first, b * kKvPositions); p < std::min(end, (b + 1) * kKvPositions); ++p) {
+        rng.fill_normal(x.data(), x.size());
+        store({type, x.data(), x.data() + head_dim, head_dim, blocks[b], p % kKvPositions});
       }
     }
-    cache.blocks.push_back(block);
   }
-}
 
-void expect_row(const Case& here, const Cache& cache, const std::vector<float>& q, size_t limit, float scale,
-                const float* out) {
-  const size_t head_dim = q.size();
-  std::vector<double> weights(limit);
-  double largest = -1e300;
-  double smallest = 1e300;
-  double largest_abs = 0.0;
-  for (size_t p = 0; p < limit; ++p) {
-    double dot = 0.0;
-    double dot_abs = 0.0;
+  double k_at(size_t p, size_t d) const {
+    const size_t slot = p % kKvPositions;
+    return static_cast<double>(
+        kv_value(type, blocks[p / kKvPositions].k, k_index(slot, d, head_dim), k_scale_index(slot, d, head_dim), head_dim));
+  }
+  double v_at(size_t p, size_t d) const {
+    const size_t slot = p % kKvPositions;
+    return static_cast<double>(
+        kv_value(type, blocks[p / kKvPositions].v, v_index(slot, d, head_dim), v_scale_index(slot, d, head_dim), head_dim));
+  }
+};
+
+// Rows of queries with the positions that each may see.
+struct Queries {
+  std::vector<std::vector<float>> q, out;
+  std::vector<uint32_t> first, limit;
+  std::vector<const float*> q_rows;
+  std::vector<float*> out_rows;
+  float scale = 0;
+
+  Queries(Rng& rng, size_t n_case, size_t n_rows, size_t begin, size_t end, size_t head_dim)
+      : q(n_rows, std::vector<float>(head_dim)),
+        out(q),
+        scale(n_case % 4 == 3 ? 1.0f : 1.0f / std::sqrt(static_cast<float>(head_dim))) {
+    for (size_t i = 0; i < n_rows; ++i) {
+      rng.fill_normal(q[i].data(), head_dim);
+      // One row begins where the values do and the last ends with them, so that the poison beside them is next to what is used.
+      first.push_back(static_cast<uint32_t>(i == 0 ? begin : rng.between(begin, end - 1)));
+      limit.push_back(static_cast<uint32_t>(i + 1 == n_rows ? end : rng.between(first[i] + 1, end)));
+      const bool in_place = n_case % 3 == 0;
+      if (in_place) out[i] = q[i];
+      q_rows.push_back(in_place ? out[i].data() : q[i].data());
+      out_rows.push_back(out[i].data());
+    }
+  }
+
+  AttentionArgs args(const Cache& cache) const {
+    AttentionArgs args;
+    args.q = q_rows.data();
+    args.out = out_rows.data();
+    args.first = first.data();
+    args.limit = limit.data();
+    args.n_rows = q.size();
+    args.blocks = cache.blocks.data();
+    args.kv_type = cache.type;
+    args.head_dim = cache.head_dim;
+    args.scale = scale;
+    return args;
+  }
+};
+
+void expect_row(const Case& here, const Cache& cache, const Queries& rows, size_t i) {
+  const size_t first = rows.first[i], n = rows.limit[i] - first, head_dim = cache.head_dim;
+  const double scale = static_cast<double>(rows.scale);
+  std::vector<double> weights(n);
+  double largest = -1e300, smallest = 1e300, largest_abs = 0.0;
+  for (size_t p = 0; p < n; ++p) {
+    double dot = 0.0, dot_abs = 0.0;
     for (size_t d = 0; d < head_dim; ++d) {
-      const uint16_t half = cache.blocks[p / kKvPositions].k[k_index(p % kKvPositions, d, head_dim)];
-      const double term = static_cast<double>(q[d]) * static_cast<double>(f32_from_f16(half));
+      const double term = static_cast<double>(rows.q[i][d]) * cache.k_at(first + p, d);
       dot += term;
       dot_abs += std::fabs(term);
     }
-    weights[p] = dot * static_cast<double>(scale);
+    weights[p] = dot * scale;
     largest = std::max(largest, weights[p]);
     smallest = std::min(smallest, weights[p]);
-    largest_abs = std::max(largest_abs, dot_abs * static_cast<double>(scale));
+    largest_abs = std::max(largest_abs, dot_abs * scale);
   }
   double total = 0.0;
   for (double& w : weights) total += w = std::exp(w - largest);
-  // The score's own product with `scale` is one rounding more.
-  const double score_error = dot_tolerance(head_dim + 1, largest_abs);
+  // Beside the dot: a Q8_0 key's own product, that of score and scale, and a span's largest times scale, for exp and for the
+  // merge.
+  const double score_error = dot_tolerance(head_dim + 4, largest_abs);
   for (size_t d = 0; d < head_dim; ++d) {
-    double want = 0.0;
-    double sum_abs = 0.0;
-    for (size_t p = 0; p < limit; ++p) {
-      const uint16_t half = cache.blocks[p / kKvPositions].v[p % kKvPositions * head_dim + d];
-      const double term = weights[p] / total * static_cast<double>(f32_from_f16(half));
+    double want = 0.0, sum_abs = 0.0;
+    for (size_t p = 0; p < n; ++p) {
+      const double term = weights[p] / total * cache.v_at(first + p, d);
       want += term;
       sum_abs += std::fabs(term);
     }
-    here.near(d, static_cast<double>(out[d]), want, attention_tolerance(limit, score_error, largest - smallest, sum_abs));
+    here.near(d, static_cast<double>(rows.out[i][d]), want, attention_tolerance(n, score_error, largest - smallest, sum_abs));
   }
+}
+
+// Small shapes mostly; now and then the largest head, a full set of rows, or several spans.
+size_t head_dim_of(Rng& rng, size_t n_case) {
+  return n_case % 50 == 49 ? kMaxHeadDim : 2 * rng.between(1, n_case % 10 == 8 ? 64 : 24);
+}
+size_t end_of(Rng& rng, size_t n_case) {
+  return rng.between(1, n_case % 10 == 7 ? kMaxBlocks * kKvPositions : 2 * kKvPositions + 8);
 }
 
 }  // namespace
@@ -81,44 +142,73 @@ void expect_row(const Case& here, const Cache& cache, const std::vector<float>& 
 void check(const Kernel& kernel, AttentionFn fn) {
   Rng rng(43);
   Cache cache;
-  for (size_t b = 0; b < kMaxBlocks; ++b) {
-    cache.k.push_back(std::make_unique<GuardedBuffer>(kKvPositions * kMaxHeadDim * 2));
-    cache.v.push_back(std::make_unique<GuardedBuffer>(kKvPositions * kMaxHeadDim * 2));
-  }
-  GuardedBuffer limit_buffer(1 << 10);
   for (size_t n_case = 0; n_case < kCases; ++n_case) {
-    // Small shapes mostly; now and then the largest head, a full set of rows, or many blocks.
-    const size_t head_dim = n_case % 50 == 49 ? kMaxHeadDim : 2 * rng.between(1, n_case % 10 == 8 ? 64 : 24);
-    const size_t n_rows = n_case % 50 == 48 ? kMaxAttentionRows : rng.between(1, 9);
-    const size_t positions = rng.between(1, n_case % 10 == 7 ? kMaxBlocks * kKvPositions : 2 * kKvPositions + 8);
-    const float scale = n_case % 4 == 3 ? 1.0f : 1.0f / std::sqrt(static_cast<float>(head_dim));
-    fill_cache(rng, positions, head_dim, cache);
-    std::vector<std::vector<float>> q(n_rows, std::vector<float>(head_dim));
-    std::vector<std::vector<float>> out(n_rows, std::vector<float>(head_dim));
-    auto* limit = limit_buffer.tail_of<uint32_t>(n_rows);
-    std::vector<const float*> q_rows;
-    std::vector<float*> out_rows;
-    for (size_t i = 0; i < n_rows; ++i) {
-      rng.fill_normal(q[i].data(), head_dim);
-      // The last row reaches the end, so that the poison behind it is next to what is used.
-      limit[i] = static_cast<uint32_t>(i + 1 == n_rows ? positions : rng.between(1, positions));
-      const bool in_place = n_case % 3 == 0;
-      if (in_place) out[i] = q[i];
-      q_rows.push_back(in_place ? out[i].data() : q[i].data());
-      out_rows.push_back(out[i].data());
-    }
-    const Case here(kernel, "head_dim %zu, %zu rows, %zu positions", head_dim, n_rows, positions);
-    const AttentionArgs args{q_rows.data(), out_rows.data(), limit, n_rows, cache.blocks.data(), head_dim, scale, 0, 0, 0};
+    cache.type = kKvTypes[n_case / 2 % 4];
+    cache.head_dim = head_dim_of(rng, n_case);
+    const size_t n_rows = n_case % 50 == 48 ? kMaxAttentionRows : rng.between(1, 19);
+    const size_t end = end_of(rng, n_case), begin = n_case % 2 == 0 ? 0 : rng.below(end);
+    cache.fill(rng, begin, end);
+    Queries rows(rng, n_case, n_rows, begin, end, cache.head_dim);
+    const Case here(kernel, "%s, head_dim %zu, %zu rows, positions %zu to %zu", dtype_info(cache.type).name, cache.head_dim,
+                    n_rows, begin, end);
+    AttentionArgs args = rows.args(cache);
+    const bool from_start = std::all_of(rows.first.begin(), rows.first.end(), [](uint32_t at) { return at == 0; });
+    if (from_start) args.first = nullptr;
     fn(args);
-    for (size_t i = 0; i < n_rows; ++i) expect_row(here, cache, q[i], limit[i], scale, out[i].data());
+    for (size_t i = 0; i < n_rows; ++i) expect_row(here, cache, rows, i);
 
     // Each row alone gives the same bits, so that a scheduler may group rows as it likes.
     for (size_t i = 0; i < n_rows; ++i) {
-      std::vector<float> alone(head_dim);
-      const float* q_row = q[i].data();
+      std::vector<float> alone(cache.head_dim);
+      const float* q_row = rows.q[i].data();
       float* out_row = alone.data();
-      fn({&q_row, &out_row, limit + i, 1, cache.blocks.data(), head_dim, scale, 0, 0, 0});
-      here.same_bytes("a row by itself", alone.data(), out[i].data(), head_dim * sizeof(float));
+      args = rows.args(cache);
+      args.q = &q_row;
+      args.out = &out_row;
+      args.first = &rows.first[i];
+      args.limit = &rows.limit[i];
+      args.n_rows = 1;
+      fn(args);
+      here.same_bytes("a row by itself", alone.data(), rows.out[i].data(), cache.head_dim * sizeof(float));
+    }
+  }
+}
+
+void check(const Kernel& kernel, AttentionMergeFn fn) {
+  Rng rng(47);
+  Cache cache;
+  GuardedBuffer made(1 << 18), merged(1 << 12);
+  const AttentionFn attention = kernel.isa->complete.attention;
+  for (size_t n_case = 0; n_case < 300; ++n_case) {
+    cache.type = kKvTypes[n_case % 4];
+    cache.head_dim = head_dim_of(rng, n_case);
+    const size_t end = rng.between(1, kMaxBlocks * kKvPositions), begin = n_case % 2 == 0 ? 0 : rng.below(end);
+    const size_t n_rows = rng.between(1, 9), n_spans = (end + kAttentionSpan - 1) / kAttentionSpan;
+    cache.fill(rng, begin, end);
+    const Queries rows(rng, n_case, n_rows, begin, end, cache.head_dim);
+    const Case here(kernel, "%s, head_dim %zu, %zu rows, positions %zu to %zu", dtype_info(cache.type).name, cache.head_dim,
+                    n_rows, begin, end);
+    const size_t row_size = cache.head_dim + 2, stride = n_rows * row_size;
+    auto* partials = made.tail_of<float>(n_spans * stride);
+    AttentionArgs args = rows.args(cache);
+    for (size_t span = 0; span < n_spans; ++span) {
+      args.span = span;
+      args.partials = partials + span * stride;
+      attention(args);
+    }
+    here.require(made.canary_intact(), "wrote before its partials");
+    auto* out = merged.tail_of<float>(cache.head_dim);
+    std::vector<std::vector<float>> split;
+    for (size_t i = 0; i < n_rows; ++i) {
+      fn({partials + i * row_size, stride, n_spans, cache.head_dim, out});
+      split.emplace_back(out, out + cache.head_dim);
+    }
+    here.require(merged.canary_intact(), "wrote before its output");
+    args.partials = nullptr;
+    attention(args);  // last: it may overwrite its queries
+    for (size_t i = 0; i < n_rows; ++i) {
+      expect_row(here, cache, rows, i);
+      here.same_bytes("spans merged", split[i].data(), rows.out[i].data(), cache.head_dim * sizeof(float));
     }
   }
 }

@@ -19,5 +19,6 @@ void check(const Kernel& kernel, AxpyFn fn);
 void check(const Kernel& kernel, TopKFn fn);  // order_check.cpp
 void check(const Kernel& kernel, ArgmaxFn fn);
 void check(const Kernel& kernel, AttentionFn fn);  // attention_check.cpp
+void check(const Kernel& kernel, AttentionMergeFn fn);
 
 }  // namespace siskin::test

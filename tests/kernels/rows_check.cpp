@@ -7,6 +7,7 @@
 #include "formats/blocks/codec.h"
 #include "formats/blocks/half.h"
 #include "tests/kernels/check.h"
+#include "tests/kernels/kv_values.h"
 #include "tests/kernels/tolerance.h"
 
 namespace siskin::test {
@@ -87,33 +88,66 @@ void check(const Kernel& kernel, QuantizeFn fn) {
   }
 }
 
+namespace {
+
+// What one element of a slot must hold, written into blocks of the same size.
+void expect_element(DType type, float x, size_t index, std::byte* block) {
+  if (type == DType::F32) std::memcpy(block + index * 4, &x, 4);
+  if (type == DType::F32 || type == DType::Q8_0) return;
+  const uint16_t half = type == DType::F16 ? f16_from_f32(x) : bf16_from_f32(x);
+  std::memcpy(block + index * 2, &half, 2);
+}
+
+// The same for Q8_0's 32 values from element d on; place(d) and scale_at are where they go.
+template <class Place>
+void expect_block(const float* x, size_t d, size_t head_dim, Place place, size_t scale_at, std::byte* block) {
+  const size_t end = std::min(d + 32, head_dim);
+  float largest = 0.0f;
+  for (size_t i = d; i < end; ++i) largest = std::max(largest, std::fabs(x[i]));
+  const uint16_t scale = f16_from_f32(largest / 127.0f);
+  std::memcpy(block + 32 * head_dim + scale_at * 2, &scale, 2);
+  for (size_t i = d; i < end; ++i) {
+    block[place(i)] = std::byte{0};
+    if (scale > 0) block[place(i)] = static_cast<std::byte>(static_cast<int8_t>(std::nearbyint(x[i] * (127.0f / largest))));
+  }
+}
+
+}  // namespace
+
 void check(const Kernel& kernel, KvStoreFn fn) {
   Rng rng(13);
-  GuardedBuffer k_in(1 << 12), v_in(1 << 12), k_out(1 << 16), v_out(1 << 16);
-  for (size_t n_case = 0; n_case < 800; ++n_case) {
+  GuardedBuffer k_in(1 << 12), v_in(1 << 12), k_out(1 << 17), v_out(1 << 17);
+  for (size_t n_case = 0; n_case < 1600; ++n_case) {
+    const DType type = kKvTypes[n_case % 4];
     const size_t head_dim = 2 * rng.between(1, n_case % 10 == 9 ? kMaxHeadDim / 2 : 40);
-    const size_t slot = rng.below(kKvPositions);
+    const size_t slot = rng.below(kKvPositions), bytes = kKvPositions * kv_row_bytes(type, head_dim);
     auto* k = k_in.tail_of<float>(head_dim);
     auto* v = v_in.tail_of<float>(head_dim);
     const float spread = n_case % 3 == 0 ? 1e-6f : n_case % 3 == 1 ? 1.0f : 1e5f;  // subnormal halves and overflow too
     for (size_t d = 0; d < head_dim; ++d) {
       k[d] = rng.normal() * spread;
-      v[d] = rng.normal() * spread;
+      v[d] = n_case % 20 == 3 ? 0.0f : rng.normal() * spread;
     }
-    const KvBlock block{k_out.tail_of<uint16_t>(kKvPositions * head_dim), v_out.tail_of<uint16_t>(kKvPositions * head_dim)};
-    std::vector<uint16_t> want_k(kKvPositions * head_dim), want_v(kKvPositions * head_dim);
-    for (size_t at = 0; at < want_k.size(); ++at) {
-      want_k[at] = block.k[at] = static_cast<uint16_t>(rng.next());
-      want_v[at] = block.v[at] = static_cast<uint16_t>(rng.next());
+    const KvBlock block{k_out.tail_of<std::byte>(bytes), v_out.tail_of<std::byte>(bytes)};
+    std::vector<std::byte> want_k(bytes), want_v(bytes);
+    for (size_t at = 0; at < bytes; ++at) {
+      want_k[at] = block.k[at] = static_cast<std::byte>(rng.next());
+      want_v[at] = block.v[at] = static_cast<std::byte>(rng.next());
     }
     for (size_t d = 0; d < head_dim; ++d) {
-      want_k[(slot / 16) * head_dim * 16 + d * 16 + slot % 16] = f16_from_f32(k[d]);
-      want_v[slot * head_dim + d] = f16_from_f32(v[d]);
+      expect_element(type, k[d], k_index(slot, d, head_dim), want_k.data());
+      expect_element(type, v[d], v_index(slot, d, head_dim), want_v.data());
+      if (type != DType::Q8_0 || d % 32 != 0) continue;
+      expect_block(k, d, head_dim, [&](size_t i) { return k_index(slot, i, head_dim); }, k_scale_index(slot, d, head_dim),
+                   want_k.data());
+      expect_block(v, d, head_dim, [&](size_t i) { return v_index(slot, i, head_dim); }, v_scale_index(slot, d, head_dim),
+                   want_v.data());
     }
-    const Case here(kernel, "head_dim %zu, slot %zu, spread %g", head_dim, slot, static_cast<double>(spread));
-    fn(k, v, head_dim, block, slot);
-    here.same_bytes("K", block.k, want_k.data(), want_k.size() * sizeof(uint16_t));
-    here.same_bytes("V", block.v, want_v.data(), want_v.size() * sizeof(uint16_t));
+    const Case here(kernel, "%s, head_dim %zu, slot %zu, spread %g", dtype_info(type).name, head_dim, slot,
+                    static_cast<double>(spread));
+    fn({type, k, v, head_dim, block, slot});
+    here.same_bytes("K", block.k, want_k.data(), bytes);
+    here.same_bytes("V", block.v, want_v.data(), bytes);
     here.require(k_out.canary_intact() && v_out.canary_intact(), "wrote before its block");
   }
 }

@@ -96,7 +96,7 @@ class Usage(Case):
         self.refused(siskin("quantize", MODEL, WORK / "q.gguf"), 2, "--type")
 
     def test_numbers_out_of_range(self):
-        for flags in [["-c", "-5"], ["-c", "many"], ["-t", "0"], ["-t", "-1"], ["-n", "-2"], ["-b", "0"], ["--temp", "nan"],
+        for flags in [["--kv", "q3"], ["-c", "-5"], ["-c", "many"], ["-t", "0"], ["-t", "-1"], ["-n", "-2"], ["-b", "0"], ["--temp", "nan"],
                       ["--top-p", "1.5"], ["--seed", "99999999999999999999"], ["-n", "1e3"]]:
             self.refused(siskin("run", MODEL, "-p", PROMPT, *flags), 2, "'" + flags[1] + "'")
         self.refused(siskin("run", MODEL, "-p", PROMPT, SISKIN_CTX="lots"), 2, "--ctx", "lots")
@@ -182,6 +182,14 @@ class Documents(Case):
         by_file.write_text(PROMPT + "\n")
         self.assertEqual(siskin("run", MODEL, "-f", by_file, *flags[2:]).stdout, streamed.stdout)
         self.assertEqual(siskin("run", MODEL, "-f", "-", *flags[2:], stdin=PROMPT).stdout, streamed.stdout)
+
+    def test_run_kv(self):
+        flags = ["-p", PROMPT, "-n", "4", "--temp", "0", "--ignore-eos", "--json"]
+        written = {kv: self.document(siskin("run", MODEL, *flags, "--kv", kv))["cost"]["decode"]["kv_write_bytes"]
+                   for kv in ["f16", "bf16", "f32", "q8_0"]}
+        self.assertEqual(written["bf16"], written["f16"])
+        self.assertEqual(written["f32"], 2 * written["f16"])
+        self.assertLess(written["q8_0"], 0.6 * written["f16"])
 
     def test_run_environment(self):
         document = self.document(siskin("run", "-p", PROMPT, "--ignore-eos", "--json", SISKIN_MODEL=str(MODEL), SISKIN_PREDICT="3",

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <siskin/export.h>
+#include <siskin/kv_type.h>
 #include <siskin/model.h>
 #include <siskin/result.h>
 
@@ -22,6 +23,7 @@ struct EvalOptions {
   EvalPath path = EvalPath::prefill;
   unsigned threads = 0;
   bool deterministic = false;  // SessionOptions
+  KvType kv_type = KvType::f16;
   // After each window or document; false stops: perplexity and divergence are then those of the windows done so far, the other
   // evaluations return the error `cancelled`.
   std::function<bool(size_t done, size_t total)> on_progress;

@@ -38,7 +38,7 @@ struct ModelInfo {
   uint64_t active_weight_bytes = 0;  // what one decoded token reads
   uint64_t padding_bytes = 0;        // of weight_bytes
   double bits_per_weight = 0;        // file bits of the tensors / total_params
-  uint64_t kv_bytes_per_token = 0;
+  uint64_t kv_bytes_per_token = 0;   // as F16
   uint64_t memory_needed_bytes = 0;  // weights + KV at `ctx` + activations
   size_t ctx = 0;                    // the context that memory_needed_bytes assumes
   std::map<std::string, TypeTotals> tensors_by_type;

@@ -12,6 +12,7 @@
 
 #include <siskin/cost.h>
 #include <siskin/export.h>
+#include <siskin/kv_type.h>
 #include <siskin/machine.h>
 #include <siskin/model.h>
 #include <siskin/result.h>
@@ -74,6 +75,7 @@ struct SessionOptions {
   // One kernel family for every batch size: the same request gives the same bits whatever shares its steps. Otherwise steps of many
   // rows may run on bf16 units where those are faster, and short ones on int8.
   bool deterministic = false;
+  KvType kv_type = KvType::f16;
   std::shared_ptr<const MachineProfile> machine;  // for bandwidth_share and flops_share; null: those stay absent
 };
 
@@ -85,7 +87,7 @@ class SISKIN_API Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Runs one request to its end (and whatever else was submitted, beside it).
+  // Runs one request to its end (and whatever else was submitted, beside it). After an error the request is gone.
   Result<Completion> generate(Request request);
 
   // Several at once: submit, step until false, take. Errors of submit: invalid_argument (empty prompt, id out of range, prompt
@@ -94,6 +96,9 @@ class SISKIN_API Session {
   Result<bool> step();  // one step of every running request, prefill and decode mixed; false: nothing left to do
   std::optional<Completion> take(RequestId id);  // a finished request's completion, once
   void cancel(RequestId id) noexcept;            // from any thread; takes effect at the next step
+  // Takes a request out at once, however far it is: it has no completion, and its callback is not called again. Nothing for an
+  // unknown id.
+  void withdraw(RequestId id) noexcept;
 
   // Logits of every position of `tokens` from an empty context, row-major [tokens, n_vocab], through the same step as requests.
   // chunk: tokens per step; 1 scores with the decode kernels. For evaluation and tests. REQUIRES: no requests running.

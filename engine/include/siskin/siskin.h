@@ -76,7 +76,7 @@ typedef struct siskin_info {
   uint64_t file_bytes;
   uint64_t weight_bytes;         // packed, as kept in memory
   uint64_t active_weight_bytes;  // what one decoded token reads
-  uint64_t kv_bytes_per_token;
+  uint64_t kv_bytes_per_token;   // as F16
   uint64_t memory_needed_bytes;  // weights, KV at `ctx` and activations
   size_t ctx;
   double bits_per_weight;
@@ -110,6 +110,9 @@ SISKIN_API siskin_status siskin_detokenize(const siskin_model* model, const int3
 
 typedef struct siskin_session siskin_session;
 
+// What K and V are kept in. SISKIN_KV_Q8_0: int8 with a scale per 32 values of a head.
+typedef enum siskin_kv_type { SISKIN_KV_F16 = 0, SISKIN_KV_F32 = 1, SISKIN_KV_BF16 = 2, SISKIN_KV_Q8_0 = 3 } siskin_kv_type;
+
 // All zero but `size`: the defaults.
 typedef struct siskin_session_options {
   size_t size;
@@ -118,6 +121,7 @@ typedef struct siskin_session_options {
   unsigned threads;     // 0: all that this process may use
   int measure_machine;  // not 0: fills the shares of siskin_phase_cost; measures up to 5 s, unless it did before and cached it
   int deterministic;    // not 0: one kernel family for every batch size, so that results do not depend on how a prompt is cut
+  int kv_type;          // a siskin_kv_type; 0: SISKIN_KV_F16
 } siskin_session_options;
 
 // KV cache, activations and workers for one request at a time. options: NULL for the defaults. *session is the caller's, to

@@ -114,6 +114,18 @@ CommandLine& CommandLine::with_batch() {
   return *this;
 }
 
+CommandLine& CommandLine::with_kv() {
+  const auto take = [this](const std::string& name) {
+    const auto type = kv_type_of(name);
+    if (!type) throw CLI::ValidationError("--kv", type.error().message);
+    flags.kv_type = *type;
+  };
+  app_.add_option_function<std::string>("--kv", take, "What K and V are kept in: f16, f32, bf16 or q8_0 (default: f16)")
+      ->envname("SISKIN_KV")
+      ->type_name("TYPE");
+  return *this;
+}
+
 CommandLine& CommandLine::with_json() {
   app_.add_flag("--json", flags.json, "Print exactly one JSON document on stdout");
   return with_progress();

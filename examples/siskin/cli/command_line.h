@@ -1,6 +1,7 @@
 // CommandLine: one command's flags, exit codes and one-line errors; the same in every program here.
 #pragma once
 
+#include <siskin/kv_type.h>
 #include <siskin/result.h>
 
 #include <CLI/CLI.hpp>
@@ -23,6 +24,7 @@ struct CommonFlags {
   uint64_t ctx = 0;      // 0: the library's choice
   int64_t predict = 128;
   uint64_t batch = 512;
+  KvType kv_type = KvType::f16;
   bool json = false;
   ProgressMode progress = ProgressMode::automatic;
 };
@@ -41,6 +43,7 @@ class CommandLine {
   CommandLine& with_ctx(const std::string& meaning);
   CommandLine& with_predict();
   CommandLine& with_batch();
+  CommandLine& with_kv();
   CommandLine& with_json();      // --json and --progress
   CommandLine& with_progress();  // --progress alone
   // A flag of the contract that is not built: absent from --help, and using it is an error that says so.
