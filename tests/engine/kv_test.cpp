@@ -4,6 +4,7 @@
 #include <siskin/session.h>
 #include <siskin/synth.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <stdexcept>
@@ -16,15 +17,15 @@ namespace {
 
 using tools_test::TempFolder;
 
-// Weights of Q8_0: its sums have one order for any number of rows, so that steps of any size can be compared bit by bit.
-std::shared_ptr<const Model> tiny_model(const TempFolder& folder, const std::string& isa = {}) {
+std::shared_ptr<const Model> tiny_model(const TempFolder& folder, const std::string& isa = {},
+                                        const std::string& type = "q8_0") {
   std::ofstream(folder / "tiny.txt")
       << "name = tiny\narchitecture = llama\nn_layers = 2\nd_model = 128\nn_heads = 6\nn_kv_heads = 2\n"
       << "head_dim = 48\nd_ff = 160\nn_experts = 0\ntop_k = 0\nn_vocab = 300\nctx = 1024\n"
       << "rope_theta = 10000\ntied = 1\n";
   SynthOptions options;
   options.like = (folder / "tiny.txt").string();
-  options.type = "q8_0";
+  options.type = type;
   if (const auto report = synthesize_model(folder / "tiny.gguf", options); !report) FAIL(report.error().message);
   LoadOptions load;
   load.isa = isa;
@@ -80,22 +81,23 @@ TEST_CASE("KV types have names", "[kv]") {
 TEST_CASE("each KV type gives the same bits for any threads and steps", "[kv]") {
   const TempFolder folder;
   const auto tokens = some_tokens(530);  // three spans
+  // Weights of Q8_0: its sums have one order for any number of rows, so that steps of any size can be compared bit by bit.
   for (const Isa& isa : available_isas()) {
     const auto model = tiny_model(folder, isa.name);
     for (const KvType type : {KvType::f16, KvType::f32, KvType::bf16, KvType::q8_0}) {
       CAPTURE(isa.name, kv_type_name(type));
       const auto whole = logits_of(*open(model, type, 1), tokens, 530);
-      for (const float value : whole) REQUIRE(std::isfinite(value));
-      REQUIRE(whole == logits_of(*open(model, type, 2), tokens, 530));
-      REQUIRE(whole == logits_of(*open(model, type, 3), tokens, 37));
-      REQUIRE(whole == logits_of(*open(model, type, 2), tokens, 1));
+      REQUIRE(std::all_of(whole.begin(), whole.end(), [](float value) { return std::isfinite(value); }));
+      REQUIRE(whole == logits_of(*open(model, type, 1), tokens, 1));
+      REQUIRE(whole == logits_of(*open(model, type, 2), tokens, 37));
     }
   }
 }
 
 TEST_CASE("KV types differ by what they round", "[kv]") {
   const TempFolder folder;
-  const auto model = tiny_model(folder);
+  const auto model =
+      tiny_model(folder, {}, "f32");  // no activations in int8, whose rounding would jump with the smallest change
   const auto tokens = some_tokens(300);
   const auto exact = logits_of(*open(model, KvType::f32), tokens, 300);
   float largest = 0;
