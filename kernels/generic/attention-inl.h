@@ -149,28 +149,60 @@ inline void run_attention_rows(size_t rows, Args&&... args) {
   Tile::template run<kRows>(args...);
 }
 
-// Row r's scores of this span into weights relative to their largest, with the total.
+// The strips of 16 positions that hold what row r sees of this span.
+template <class State>
+inline size_t first_strip(const State& state, size_t r) {
+  return state.begin[r] / kStripRows * kStripRows;
+}
+template <class State>
+inline size_t strips_end(const State& state, size_t r) {
+  return (state.end[r] + kStripRows - 1) / kStripRows * kStripRows;
+}
+
+// The largest of row r's scores; those beside what it sees become -inf.
 template <class A, class State>
-inline void weigh_row(float scale, size_t r, State& state) {
+inline float largest_score(size_t r, State& state) {
+  constexpr size_t width = Batch<A>::size;
+  float* scores = state.weights[r];
+  const size_t begin = first_strip(state, r), end = strips_end(state, r);
+  for (size_t p = begin; p < state.begin[r]; ++p) scores[p] = kMinusInfinity;
+  for (size_t p = state.end[r]; p < end; ++p) scores[p] = kMinusInfinity;
+  Batch<A> best[4] = {Batch<A>(kMinusInfinity), Batch<A>(kMinusInfinity), Batch<A>(kMinusInfinity), Batch<A>(kMinusInfinity)};
+  size_t p = begin;
+  for (; p + 4 * width <= end; p += 4 * width) {
+    SISKIN_UNROLL
+    for (size_t c = 0; c < 4; ++c) best[c] = larger_of<A>(Batch<A>::load_aligned(scores + p + c * width), best[c]);
+  }
+  for (; p < end; p += width) best[0] = larger_of<A>(Batch<A>::load_aligned(scores + p), best[0]);
+  return max_lanes<A>(larger_of<A>(larger_of<A>(best[0], best[1]), larger_of<A>(best[2], best[3])));
+}
+
+// Row r's scores into exp(scale * (score - largest)), as powers of two; returns their sum.
+template <class A, class State>
+inline float weigh_row(float scale, float largest, size_t r, State& state) {
   constexpr size_t width = Batch<A>::size;
   float* weights = state.weights[r];
-  const size_t begin = state.begin[r] / kStripRows * kStripRows;
-  const size_t end = (state.end[r] + kStripRows - 1) / kStripRows * kStripRows;
-  for (size_t p = begin; p < state.begin[r]; ++p) weights[p] = kMinusInfinity;
-  for (size_t p = state.end[r]; p < end; ++p) weights[p] = kMinusInfinity;
-  Batch<A> best(kMinusInfinity);
-  for (size_t p = begin; p < end; p += width) best = larger_of<A>(Batch<A>::load_aligned(weights + p), best);
-  const float largest = max_lanes<A>(best);
-  // exp(scale * (score - largest)) as a power of two.
   const Batch<A> factor(scale * kLog2OfE), shift(largest * (scale * kLog2OfE));
   Batch<A> total(0.0f);
-  for (size_t p = begin; p < end; p += width) {
+  for (size_t p = first_strip(state, r); p < strips_end(state, r); p += width) {
     const Batch<A> e = exp2_up_to_128<A>(xsimd::fms(Batch<A>::load_aligned(weights + p), factor, shift));
     e.store_aligned(weights + p);
     total += e;
   }
-  state.part_largest[r] = largest * scale;
-  state.part_total[r] = sum_lanes<A>(total);
+  return sum_lanes<A>(total);
+}
+
+// Row after row in each pass, so that one row's fold of lanes waits beside the next row's vectors.
+template <class A, class State>
+inline void weigh_rows(float scale, size_t rows, State& state) {
+  for (size_t r = 0; r < rows; ++r) {
+    if (state.begin[r] < state.end[r]) state.part_largest[r] = largest_score<A>(r, state);
+  }
+  for (size_t r = 0; r < rows; ++r) {
+    if (state.begin[r] == state.end[r]) continue;
+    state.part_total[r] = weigh_row<A>(scale, state.part_largest[r], r, state);
+    state.part_largest[r] *= scale;
+  }
 }
 
 // The positions that all rows see go together; what only some see goes row by row before and after them.
@@ -220,9 +252,7 @@ inline void attend_span(const AttentionArgs& args, size_t first, size_t rows, si
     auto* weights = reinterpret_cast<float(*)[kAttentionSpan]>(&state.weights[0][p]);
     run_attention_rows<ScoreTile<V, T>, V::kAttentionRows>(rows, args, blocks + p / kKvPositions, first, weights);
   }
-  for (size_t r = 0; r < rows; ++r) {
-    if (state.begin[r] < state.end[r]) weigh_row<A>(args.scale, r, state);
-  }
+  weigh_rows<A>(args.scale, rows, state);
   add_outputs<V, T>(blocks, args.head_dim, rows, state);
 }
 

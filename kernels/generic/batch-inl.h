@@ -45,9 +45,10 @@ template <class A>
 inline float max_lanes(const Batch<A>& a) {
   float lanes[Batch<A>::size];
   a.store_unaligned(lanes);
-  float best = lanes[0];
-  for (size_t i = 1; i < Batch<A>::size; ++i) best = lanes[i] > best ? lanes[i] : best;
-  return best;
+  for (size_t half = Batch<A>::size / 2; half > 0; half /= 2) {
+    for (size_t i = 0; i < half; ++i) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+  }
+  return lanes[0];
 }
 
 }  // namespace
