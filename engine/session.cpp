@@ -11,6 +11,7 @@
 #include "engine/ledger.h"
 #include "engine/model_impl.h"
 #include "engine/sampler.h"
+#include "engine/session_team.h"
 #include "engine/step.h"
 #include "engine/text_stream.h"
 #include "engine/withdrawal.h"
@@ -64,6 +65,7 @@ struct Session::Impl {
     trace.routing.resize(core.spec.n_layers);
     if (options.deterministic) kernels.bf16_rows = {};
     for (ActivationRows* rows : {&act.normed, &act.attended, &act.hidden, &act.last}) rows->bf16_from = fewest_bf16_rows(kernels, core.weights);
+    top_k = options.top_k == 0 ? core.spec.top_k : options.top_k;
   }
 
   std::shared_ptr<const Model> model;
@@ -80,6 +82,11 @@ struct Session::Impl {
   std::deque<std::unique_ptr<Running>> waiting;
   std::vector<std::unique_ptr<Running>> running;
   std::unordered_map<RequestId, Completion> finished;
+  size_t top_k = 0;
+  StepProfile* prefill_profile = nullptr;
+  StepProfile* decode_profile = nullptr;
+  PartClock* clock = nullptr;  // while a profiled step runs
+  bool had_prompts = false;
   std::mutex cancel_mutex;
   // Every unfinished request, and whether it was asked to end: cancel() only finds its place, so that it need not allocate.
   std::unordered_map<RequestId, bool> cancelled;
@@ -88,15 +95,21 @@ struct Session::Impl {
   // Runs a plan: logits lie in act.logits. Returns the wall time.
   double forward(const StepPlan& plan) {
     const auto start = Clock::now();
-    StepContext ctx{core.spec, core.weights, *core.experts, kernels, rope, team, act, plan, trace};
+    StepContext ctx{core.spec, core.weights, *core.experts, kernels, rope, team, act, plan, trace, top_k, clock};
     core.family->forward(ctx);
+    ctx.enter(Part::between);
     return seconds_since(start);
   }
 
+  void set_clock(PartClock* to) {
+    clock = to;
+    team.set_clock(to);
+  }
   void admit();
   void drop_cancelled();
   // The next step, and the request of each slice.
   Result<StepPlan> plan_step(std::vector<Running*>& requests);
+  Result<bool> step();
   void finish(Running& request, FinishReason reason);
   void forget(RequestId id);  // it cannot be cancelled any more
   // Picks the next token of a request whose logits are ready. Nothing: it goes on.
@@ -203,6 +216,10 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   if (ctx < 2 || ctx > (size_t{1} << 31)) {
     return Error{ErrorCode::invalid_argument, "context " + std::to_string(ctx) + ": expected 2 to 2147483648"};
   }
+  if (options.top_k > spec.n_experts) {
+    return Error{ErrorCode::invalid_argument, "top_k " + std::to_string(options.top_k) + ": the model has " +
+                                                  std::to_string(spec.n_experts) + " experts per layer"};
+  }
   // One request at full context must fit; more share what memory allows, up to max_requests.
   const KvShape shape = kv_shape(spec, options.kv_type);
   const uint64_t needed = shape.bytes_per_position() * ctx + activation_bytes(spec, options.batch, options.max_requests, ctx) +
@@ -241,41 +258,63 @@ Result<RequestId> Session::submit(Request request) {
   return id;
 }
 
-Result<bool> Session::step() {
-  Impl& impl = *impl_;
-  impl.drop_cancelled();
-  impl.admit();
-  if (impl.running.empty()) return false;
+// Sets `had_prompts` to whether any slice of the step was of a prompt.
+Result<bool> Session::Impl::step() {
+  drop_cancelled();
+  admit();
+  if (running.empty()) return false;
   std::vector<Running*> requests;  // of each slice
-  SISKIN_TRY(const StepPlan plan, impl.plan_step(requests));
+  SISKIN_TRY(const StepPlan plan, plan_step(requests));
 
   std::vector<Account*> accounts;
   std::vector<Phase> phases;
+  had_prompts = false;
   for (Running* request : requests) {
     accounts.push_back(&request->account);
     phases.push_back(request->decoding() ? Phase::decode : Phase::prefill);
+    if (phases.back() == Phase::prefill) had_prompts = true;
     if (!request->started) request->timing.queue_s = seconds_since(request->submitted);
     request->started = true;
   }
-  const double seconds = impl.forward(plan);
-  impl.core.ledger->post(plan, impl.trace, impl.kernels, seconds, accounts, phases);
+  const double seconds = forward(plan);
+  core.ledger->post(plan, trace, kernels, seconds, accounts, phases);
 
-  float* logits = impl.act.logits.data();
+  float* logits = act.logits.data();
   std::set<const Running*> done;
   for (size_t i = 0; i < requests.size(); ++i) {
     Running& request = *requests[i];
     (phases[i] == Phase::decode ? request.timing.decode_s : request.timing.prefill_s) += seconds;
     request.computed += plan.slices[i].tokens.size();
     if (plan.slices[i].n_logits == 0) continue;
-    const auto reason = impl.advance(request, {logits, impl.core.spec.n_vocab});
-    logits += impl.core.spec.n_vocab;
+    const auto reason = advance(request, {logits, core.spec.n_vocab});
+    logits += core.spec.n_vocab;
     if (!reason) continue;
-    impl.finish(request, *reason);
+    finish(request, *reason);
     done.insert(&request);
   }
-  std::erase_if(impl.running, [&](const auto& request) { return done.contains(request.get()); });
-  return !impl.running.empty() || !impl.waiting.empty();
+  std::erase_if(running, [&](const auto& request) { return done.contains(request.get()); });
+  return !running.empty() || !waiting.empty();
 }
+
+Result<bool> Session::step() {
+  Impl& impl = *impl_;
+  if (impl.prefill_profile == nullptr && impl.decode_profile == nullptr) return impl.step();
+  StepProfile profile;
+  PartClock clock(profile);
+  impl.set_clock(&clock);
+  auto more = impl.step();
+  impl.set_clock(nullptr);
+  clock.enter(Part::between);
+  if (StepProfile* into = impl.had_prompts ? impl.prefill_profile : impl.decode_profile; into != nullptr) *into += profile;
+  return more;
+}
+
+void Session::profile_into(StepProfile* prefill, StepProfile* decode) {
+  impl_->prefill_profile = prefill;
+  impl_->decode_profile = decode;
+}
+
+WorkerTeam& team_of(Session& session) { return session.impl().team; }
 
 std::optional<Completion> Session::take(RequestId id) {
   const auto found = impl_->finished.find(id);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,12 @@ struct RopeSpec {
   float linear_factor = 1.0f;        // positions are divided by it
   bool interleaved = true;           // pairing of q/k elements
   std::vector<float> divisors;       // [n_rot/2] each frequency is divided by; empty: all 1
+};
+
+// What the chosen experts are weighted with.
+enum class ExpertWeights : uint8_t {
+  softmax_over_chosen,  // Mixtral: they add up to 1
+  softmax_over_all,     // OLMoE: their shares of all experts' softmax
 };
 
 struct ModelSpec {
@@ -28,6 +35,7 @@ struct ModelSpec {
   size_t ctx_train = 0;
   size_t n_experts = 0;  // 0: dense
   size_t top_k = 0;
+  ExpertWeights expert_weights = ExpertWeights::softmax_over_chosen;
   float rms_eps = 1e-5f;
   RopeSpec rope;
 

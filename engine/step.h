@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/blocks/attention_grid.h"
+#include "engine/exec/part_clock.h"
 #include "engine/exec/worker_team.h"
 #include "engine/experts.h"
 #include "engine/routing.h"
@@ -114,6 +115,13 @@ struct StepContext {
   Activations& act;
   const StepPlan& plan;
   StepTrace& trace;
+  size_t top_k = 0;            // experts per token
+  PartClock* clock = nullptr;  // null: nobody asked where the time goes
+
+  // What runs from here on belongs to `part`.
+  void enter(Part part) {
+    if (clock != nullptr) clock->enter(part);
+  }
 
   // Calls fn(row) for rows [0, n): on the team, or here when there are so few that a grid would cost more than it saves.
   template <class Fn>

@@ -21,11 +21,11 @@ namespace siskin {
 // Where forward() looks for a tensor. Slots after kFirstLayerSlot exist once per layer.
 enum class Slot : uint8_t {
   token_embd, output_norm, output, rope_freqs,
-  attn_norm, attn_q, attn_k, attn_v, attn_output,
+  attn_norm, attn_q, attn_k, attn_v, attn_q_norm, attn_k_norm, attn_output,
   ffn_norm, ffn_gate, ffn_up, ffn_down,
   ffn_gate_inp, ffn_gate_exps, ffn_up_exps, ffn_down_exps,
 };
-inline constexpr size_t kSlots = 17;
+inline constexpr size_t kSlots = 19;
 inline constexpr Slot kFirstLayerSlot = Slot::attn_norm;
 
 // A family's table of bindings: one row per tensor that its files hold.

@@ -6,6 +6,7 @@ namespace siskin::places {
 
 std::filesystem::path zoo() { return SISKIN_ZOO_DIR; }
 
+std::filesystem::path golden() { return SISKIN_GOLDEN_DIR; }
 std::filesystem::path shapes() { return SISKIN_SHAPES_DIR; }
 
 std::filesystem::path test_data() {

@@ -8,6 +8,7 @@ namespace siskin::places {
 
 std::filesystem::path zoo();        // examples/zoo
 std::filesystem::path shapes();     // bench/shapes
+std::filesystem::path golden();     // tests/golden
 std::filesystem::path test_data();  // SISKIN_TEST_DATA, or the folder that the build was told of; it may not exist
 
 }  // namespace siskin::places

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "bench/siskin_bench/counters.h"
+#include "bench/siskin_bench/explain.h"
 #include "bench/siskin_bench/output.h"
 #include "bench/siskin_bench/peer.h"
 #include "bench/siskin_bench/plan.h"
@@ -29,8 +31,9 @@ using namespace siskin::bench;
 
 struct Flags {
   std::vector<std::string> models;
-  std::vector<uint64_t> prompts = {512}, generations = {64}, threads, batches = {512};
+  Lists lists;
   uint64_t repetitions = 5;
+  bool explain = false;
   Format format = Format::md;
   std::string text, peer;
   uint64_t text_ctx = 512, chunks = 0;
@@ -58,13 +61,17 @@ void add_flags(cli::CommandLine& line, Flags& flags) {
       ->required()
       ->envname("SISKIN_MODEL")
       ->type_name("MODEL,...");
-  add_list(app, "-p,--n-prompt", flags.prompts, "Prefill tests: prompt lengths; 0 leaves them out (default: 512)", 0);
-  add_list(app, "-n,--n-gen,--predict", flags.generations, "Decode tests: tokens to generate; 0 leaves them out (default: 64)",
+  add_list(app, "-p,--n-prompt", flags.lists.prompts, "Prefill tests: prompt lengths; 0 leaves them out (default: 512)", 0);
+  add_list(app, "-n,--n-gen,--predict", flags.lists.generations, "Decode tests: tokens to generate; 0 leaves them out (default: 64)",
            0)
       ->envname("SISKIN_PREDICT");
-  add_list(app, "-t,--threads", flags.threads, "Thread counts (default: all that this process may use)", 1)
+  add_list(app, "-t,--threads", flags.lists.threads, "Thread counts (default: all that this process may use)", 1)
       ->envname("SISKIN_THREADS");
-  add_list(app, "-b,--batch", flags.batches, "Most tokens of one step (default: 512)", 1)->envname("SISKIN_BATCH");
+  add_list(app, "-b,--batch", flags.lists.batches, "Most tokens of one step (default: 512)", 1)->envname("SISKIN_BATCH");
+  add_list(app, "--parallel", flags.lists.parallel, "Decode tests: requests in one step, each its own text (default: 1)", 1);
+  add_list(app, "--top-k", flags.lists.top_k,
+           "Decode tests: experts per token, 0 is the model's; two or more add the fit t = a + b k (default: 0)", 0);
+  app.add_flag("--explain", flags.explain, "Add a waterfall: from the limit to the measured step, loss by loss");
   app.add_option("-r,--repetitions", flags.repetitions, "Repetitions after the warm-up (default: 5)")
       ->check(cli::integer_in(1, 100000))
       ->type_name("N");
@@ -94,9 +101,9 @@ class Bench {
       : flags_(flags), progress_(progress), output_(flags.format, !flags.text.empty()) {}
 
   Status run() {
-    auto machine = cli::machine_for(cli::MachineNeed::measured, progress_);
-    if (!machine) return std::move(machine).error();
-    machine_ = *std::move(machine);
+    MachineOptions known;
+    known.measure = false;
+    if (const auto machine = machine_profile(known)) cpu_ = (*machine)->cpu;
     Status status;
     for (const std::string& file : flags_.models) {
       status = run_model(file);
@@ -108,11 +115,11 @@ class Bench {
 
  private:
   Status run_model(const std::string& file) {
-    auto tests = cross(flags_.prompts, flags_.generations, flags_.batches, flags_.threads);
+    auto tests = cross(flags_.lists);
     for (Test& test : tests) test.kv_type = flags_.kv_type;
     size_t longest = 0;
     for (const Test& test : tests) longest = std::max(longest, test.n + 1);
-    const auto most_threads = static_cast<unsigned>(*std::max_element(flags_.threads.begin(), flags_.threads.end()));
+    const auto most_threads = static_cast<unsigned>(*std::max_element(flags_.lists.threads.begin(), flags_.lists.threads.end()));
     auto model = cli::load_model(file, {most_threads, longest, progress_});
     if (!model) return std::move(model).error();
 
@@ -120,7 +127,7 @@ class Bench {
     row.file = file;
     row.model = (*model)->info();
     row.isa = (*model)->isa();
-    if (machine_) row.cpu = machine_->cpu;
+    row.cpu = cpu_;
     auto bits = bits_per_byte(*model);
     if (!bits) return std::move(bits).error();
     row.bits_per_byte = *bits;
@@ -145,28 +152,62 @@ class Bench {
     return std::optional<double>(score->bits_per_byte);
   }
 
-  // Repetitions of one test follow each other on one session, after a warm-up.
-  Status run_alone(const std::shared_ptr<const Model>& model, Row row, const std::vector<Test>& tests) {
-    for (const Test& test : tests) {
-      row.test = test;
-      row.time = now();
-      row.samples.clear();
-      cli::Progress progress(fmt::format("{} -t {}", test.name(), test.threads), "runs", progress_);
-      auto session = session_for(model, test, machine_);
-      if (!session) return std::move(session).error();
-      Status status;
-      for (uint64_t i = 0; i <= flags_.repetitions && status; ++i) {
-        progress.update(i, flags_.repetitions + 1);
-        auto sample = run_once(**session, test);
-        if (!sample)
-          status = std::move(sample).error();
-        else if (i > 0)
-          row.samples.push_back(*std::move(sample));
+  // Tests of a group take turns, each on a session of its own, after a warm-up of all.
+  Status run_alone(const std::shared_ptr<const Model>& model, const Row& base, const std::vector<Test>& tests) {
+    for (size_t first = 0, end = 0; first < tests.size(); first = end) {
+      std::vector<Row> rows;
+      for (end = first; end < tests.size() && tests[end].same_group(tests[first]); ++end) {
+        rows.push_back(base);
+        rows.back().test = tests[end];
       }
-      progress.clear();
-      if (!row.samples.empty()) output_.add(row);
+      const Status status = run_group(model, rows);
+      for (const Row& row : rows) {
+        if (!row.samples.empty()) output_.add(row);
+      }
       if (!status) return status;
     }
+    return {};
+  }
+
+  Status run_group(const std::shared_ptr<const Model>& model, std::vector<Row>& rows) {
+    Moment moment;
+    std::vector<std::unique_ptr<Session>> sessions;
+    for (Row& row : rows) {
+      auto session = session_for(model, row.test);
+      if (!session) return std::move(session).error();
+      sessions.push_back(*std::move(session));
+      row.time = now();
+    }
+    cli::Progress progress(fmt::format("{} -t {}", rows.front().test.name(), rows.front().test.threads), "rounds", progress_);
+    Status status;
+    for (uint64_t round = 0; round <= flags_.repetitions && status; ++round) {
+      progress.update(round, flags_.repetitions + 1);
+      for (size_t i = 0; i < rows.size() && status; ++i) {
+        auto sample = run_paired(*sessions[i], rows[i].test, moment);
+        if (!sample) {
+          status = std::move(sample).error();
+        } else if (round > 0) {
+          rows[i].samples.push_back(*std::move(sample));
+        }
+      }
+    }
+    for (size_t i = 0; i < rows.size() && status && flags_.explain; ++i) status = explain_row(*sessions[i], rows[i]);
+    progress.clear();
+    return status;
+  }
+
+  // One more run, with the clock on.
+  Status explain_row(Session& session, Row& row) {
+    StepProfile profile;
+    const bool prefill = row.test.phase == Phase::prefill;
+    session.profile_into(prefill ? &profile : nullptr, prefill ? nullptr : &profile);
+    const Counts before = counters_.read();
+    Moment moment;
+    auto run = run_paired(session, row.test, moment);
+    const Counts counts = counters_.read() - before;
+    session.profile_into(nullptr, nullptr);
+    if (!run) return std::move(run).error();
+    row.explanation = explain(row.model, row.test, row.samples, *run, profile, counts);
     return {};
   }
 
@@ -190,12 +231,13 @@ class Bench {
     std::vector<Sample> samples;
     for (Row& row : rows) {
       if (row.time.empty()) row.time = now();
-      auto session = session_for(model, row.test, machine_);
+      auto session = session_for(model, row.test);
       if (!session) return std::move(session).error();
       // The session is new: its first run warms it up, as the peer's own warm-up does.
       auto warm_up = run_once(**session, row.test);
       if (!warm_up) return std::move(warm_up).error();
-      auto sample = run_once(**session, row.test);
+      Moment moment;
+      auto sample = run_paired(**session, row.test, moment);
       if (!sample) return std::move(sample).error();
       samples.push_back(*std::move(sample));
     }
@@ -213,18 +255,19 @@ class Bench {
   const Flags& flags_;
   cli::ProgressMode progress_;
   Output output_;
-  std::shared_ptr<const MachineProfile> machine_;
+  Counters counters_;
+  std::string cpu_;
 };
 
 int bench_main(int argc, const char* const* argv) {
   cli::CommandLine line("siskin-bench", "",
-                        "Prefill and decode speed of models, with bytes read and shares of this machine's limits");
+                        "Prefill and decode speed of models, with bytes read and shares of what this machine gives at that moment");
   Flags flags;
   add_flags(line, flags);
   if (const auto status = line.parse(argc, argv)) return *status;
-  if (flags.threads.empty()) flags.threads = {usable_threads()};
+  if (flags.lists.threads.empty()) flags.lists.threads = {usable_threads()};
   flags.kv_type = line.flags.kv_type;
-  if (cross(flags.prompts, flags.generations, flags.batches, flags.threads).empty())
+  if (cross(flags.lists).empty())
     return line.misuse("nothing to measure: -p and -n are both 0");
   if (!flags.peer.empty() && flags.models.size() != 1) return line.misuse("--peer compares one model; give one with -m");
 

@@ -4,6 +4,10 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <span>
+
+#include "bench/siskin_bench/compare.h"
+#include "bench/siskin_bench/statistics.h"
 
 namespace siskin::bench {
 namespace {
@@ -42,7 +46,6 @@ void Output::add(const Row& row) {
         }());
       }
       fmt::print("| {} |\n", fmt::join(table_cells(row, with_text_), " | "));
-      if (!row.pairs.empty()) with_peer_.push_back(row);
       break;
     case Format::csv: {
       const auto json = to_json(row);
@@ -57,13 +60,28 @@ void Output::add(const Row& row) {
       fmt::print("{}\n", dump(to_json(row), -1));
       break;
   }
+  rows_.push_back(row);
   started_ = true;
   std::fflush(stdout);
 }
 
 void Output::finish() {
   if (format_ == Format::json) fmt::print("{}\n", dump(document_, 2));
-  for (const Row& row : with_peer_) print_pairs(row);
+  if (format_ != Format::md) return;
+  print_comparisons();
+  for (const Row& row : rows_) {
+    if (row.explanation) fmt::print("{}", to_table(row.test, *row.explanation));
+    if (!row.pairs.empty()) print_pairs(row);
+  }
+}
+
+void Output::print_comparisons() const {
+  for (size_t first = 0, end = 0; first < rows_.size(); first = end) {
+    const auto same = [&](const Row& row) { return row.file == rows_[first].file && row.test.same_group(rows_[first].test); };
+    for (end = first; end < rows_.size() && same(rows_[end]);) ++end;
+    const std::span group = std::span(rows_).subspan(first, end - first);
+    fmt::print("{}{}", small_batches_table(group), top_k_table(group));
+  }
 }
 
 void Output::print_pairs(const Row& row) const {

@@ -21,11 +21,12 @@ class Output {
 
  private:
   void print_pairs(const Row& row) const;
+  void print_comparisons() const;
 
   Format format_;
   bool with_text_;
   bool started_ = false;
-  std::vector<Row> with_peer_;
+  std::vector<Row> rows_;
   nlohmann::ordered_json document_ = nlohmann::ordered_json::array();
 };
 

@@ -4,9 +4,7 @@
 #include <fmt/format.h>
 #include <siskin/version.h>
 
-#include <cmath>
-#include <numeric>
-
+#include "bench/siskin_bench/statistics.h"
 #include "examples/siskin/cli/units.h"
 
 namespace siskin::bench {
@@ -15,30 +13,24 @@ namespace {
 // What the phase did, over all samples together.
 struct Totals {
   double tokens = 0, seconds = 0, bytes = 0, flops = 0;
-  std::optional<double> bandwidth_share, flops_share;  // means over the samples
+  double steps = 0;
+  std::optional<double> bandwidth_share, flops_share;  // medians of the pairs
 };
-
-std::optional<double> mean_share(const std::vector<Sample>& samples, std::optional<double> PhaseCost::*share) {
-  double sum = 0;
-  for (const Sample& sample : samples) {
-    const auto& value = sample.cost.*share;
-    if (!value) return std::nullopt;
-    sum += *value;
-  }
-  if (samples.empty()) return std::nullopt;
-  return sum / static_cast<double>(samples.size());
-}
 
 Totals totals_of(const std::vector<Sample>& samples) {
   Totals totals;
+  std::vector<double> bandwidth_shares, flops_shares;
   for (const Sample& sample : samples) {
     totals.tokens += static_cast<double>(sample.cost.tokens);
     totals.seconds += sample.seconds;
-    totals.bytes += static_cast<double>(sample.cost.weight_bytes + sample.cost.kv_read_bytes);
+    totals.bytes += sample.bytes();
+    totals.steps += static_cast<double>(sample.steps);
     totals.flops += static_cast<double>(sample.cost.flops());
+    if (sample.read_gb_s > 0) bandwidth_shares.push_back(sample.bandwidth_share());
+    if (const auto share = sample.flops_share()) flops_shares.push_back(*share);
   }
-  totals.bandwidth_share = mean_share(samples, &PhaseCost::bandwidth_share);
-  totals.flops_share = mean_share(samples, &PhaseCost::flops_share);
+  if (!bandwidth_shares.empty()) totals.bandwidth_share = median(std::move(bandwidth_shares));
+  if (!flops_shares.empty()) totals.flops_share = median(std::move(flops_shares));
   return totals;
 }
 
@@ -47,6 +39,12 @@ double ratio(double numerator, double denominator) { return denominator > 0 ? nu
 std::vector<double> speeds(const Row& row) {
   std::vector<double> values;
   for (const Sample& sample : row.samples) values.push_back(sample.tokens_per_second());
+  return values;
+}
+
+std::vector<double> read_speeds(const std::vector<Sample>& samples) {
+  std::vector<double> values;
+  for (const Sample& sample : samples) values.push_back(sample.read_gb_s);
   return values;
 }
 
@@ -74,28 +72,9 @@ nlohmann::ordered_json peer_json(const std::vector<Pair>& pairs) {
   return {{"pairs", std::move(rows)}, {"ratio", geometric_mean(ratios)}};
 }
 
-std::string percent(const std::optional<double>& share) { return share ? fmt::format("{:.0f}%", *share * 100) : "-"; }
+std::string percent(const std::optional<double>& share) { return share ? fmt::format("{:.1f}%", *share * 100) : "-"; }
 
 }  // namespace
-
-double mean(const std::vector<double>& values) {
-  return ratio(std::accumulate(values.begin(), values.end(), 0.0), static_cast<double>(values.size()));
-}
-
-double sample_stddev(const std::vector<double>& values) {
-  if (values.size() < 2) return 0;
-  const double center = mean(values);
-  double squares = 0;
-  for (const double value : values) squares += (value - center) * (value - center);
-  return std::sqrt(squares / static_cast<double>(values.size() - 1));
-}
-
-double geometric_mean(const std::vector<double>& values) {
-  if (values.empty()) return 0;
-  double logs = 0;
-  for (const double value : values) logs += std::log(value);
-  return std::exp(logs / static_cast<double>(values.size()));
-}
 
 nlohmann::ordered_json to_json(const Row& row) {
   const Totals totals = totals_of(row.samples);
@@ -115,6 +94,8 @@ nlohmann::ordered_json to_json(const Row& row) {
                                  {"model_size", tensor_bytes(row.model)},
                                  {"model_n_params", row.model.total_params},
                                  {"n_batch", row.test.batch},
+                                 {"n_parallel", row.test.parallel},
+                                 {"top_k", row.test.top_k > 0 ? row.test.top_k : row.model.top_k},
                                  {"n_threads", row.test.threads},
                                  {"n_prompt", prefill ? row.test.n : 0},
                                  {"n_gen", prefill ? 0 : row.test.n},
@@ -129,12 +110,16 @@ nlohmann::ordered_json to_json(const Row& row) {
                                  {"active_params", row.model.active_params},
                                  {"bytes_per_token", ratio(totals.bytes, totals.tokens)},
                                  {"gb_s", ratio(totals.bytes, totals.seconds) / 1e9},
+                                 {"step_ms", ratio(totals.seconds, totals.steps) * 1e3},
+                                 {"bytes_per_step", ratio(totals.bytes, totals.steps)},
+                                 {"read_gb_s", mean(read_speeds(row.samples))},
                                  {"bandwidth_share", optional_number(totals.bandwidth_share)},
                                  {"gflops", ratio(totals.flops, totals.seconds) / 1e9},
                                  {"flops_share", optional_number(totals.flops_share)},
                                  {"isa", row.isa}};
   if (row.bits_per_byte) json["bits_per_byte"] = *row.bits_per_byte;
   if (!row.pairs.empty()) json["peer"] = peer_json(row.pairs);
+  if (row.explanation) json["explain"] = to_json(*row.explanation);
   return json;
 }
 

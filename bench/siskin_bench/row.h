@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/siskin_bench/explain.h"
 #include "bench/siskin_bench/plan.h"
 
 namespace siskin::bench {
@@ -25,11 +26,8 @@ struct Row {
   std::vector<Sample> samples;
   std::optional<double> bits_per_byte;
   std::vector<Pair> pairs;
+  std::optional<Explanation> explanation;
 };
-
-double mean(const std::vector<double>& values);
-double sample_stddev(const std::vector<double>& values);  // 0 for one value
-double geometric_mean(const std::vector<double>& values);
 
 nlohmann::ordered_json to_json(const Row& row);
 

@@ -158,11 +158,13 @@ void attend(StepContext& ctx, size_t layer) {
     const Tile& tile = grid.tiles[at];
     for (size_t t = 0; t < tile.n; ++t) rotate_and_store(ctx, layer, *tile.slice, tile.first + t, tile.row + t);
   };
+  ctx.enter(Part::rope);
   if (n <= 2) {
     for (size_t at = 0; at < grid.tiles.size(); ++at) store(at);
   } else {
     ctx.team.run(grid.tiles.size(), store);
   }
+  ctx.enter(Part::attention);
   // A KV head's columns are rounded with the task that completes them, where they are whole blocks.
   const size_t columns = group_of(ctx.spec) * ctx.spec.head_dim;
   const bool whole_blocks = columns % kQuantBlock == 0;

@@ -86,6 +86,7 @@ void gate_up_tile(StepContext& ctx, const Tile& tile, const uint32_t* tokens) {
 }
 
 void gate_up(StepContext& ctx, const std::vector<Panel>& panels, const uint32_t* tokens) {
+  ctx.enter(Part::gate_up);
   const PackedMatrix& shape = *panels.front().gate;
   const size_t n = widest(panels);
   // gate and up are read in turn, by few rows each in half as long a run.
@@ -96,6 +97,7 @@ void gate_up(StepContext& ctx, const std::vector<Panel>& panels, const uint32_t*
 
 // routed[entry(row)] = weight[entry(row)] * (down hidden[row]); each task owns some columns of some rows.
 void expert_down(StepContext& ctx, const std::vector<Panel>& panels, const ExpertBatches& batches, const Routing& routing) {
+  ctx.enter(Part::down);
   const PackedMatrix& shape = *panels.front().down;
   const size_t step = std::min(strips_per_task(shape, widest(panels)), kTileCols / kStripRows);
   const size_t d = ctx.spec.d_model;
@@ -128,6 +130,7 @@ void expert_down(StepContext& ctx, const std::vector<Panel>& panels, const Exper
 
 // delta[token] = sum over ranks, in rank order.
 void combine(StepContext& ctx, const Routing& routing, size_t n) {
+  ctx.enter(Part::combine);
   const size_t d = ctx.spec.d_model;
   ctx.for_rows(n, [&](size_t token) {
     float* out = ctx.act.delta.data() + token * d;
@@ -148,6 +151,7 @@ void dense_ffn(StepContext& ctx, size_t layer, size_t n) {
   std::vector<uint32_t> tokens(n);
   for (uint32_t i = 0; i < n; ++i) tokens[i] = i;
   gate_up(ctx, {{&gate.slices[0], &up.slices[0], &down.slices[0], 0, n, 0}}, tokens.data());
+  ctx.enter(Part::down);
   const LinearJob job{&down.slices[0], ctx.act.delta.data()};
   linear(ctx, ctx.act.hidden, n, {&job, 1});
 }
@@ -157,10 +161,12 @@ void moe_ffn(StepContext& ctx, size_t layer, size_t n) {
   const Tensor& router = ctx.weights.get(Slot::ffn_gate_inp, layer);
   const Tensor& down = ctx.weights.get(Slot::ffn_down_exps, layer);
   ctx.act.scores.resize(n * spec.n_experts);
+  ctx.enter(Part::router);
   const LinearJob score_job{&router.slices[0], ctx.act.scores.data()};
   linear(ctx, ctx.act.normed, n, {&score_job, 1});
+  ctx.enter(Part::routing);
   Routing& routing = ctx.trace.routing[layer];
-  route_tokens(ctx.kernels, ctx.act.scores.data(), n, spec.n_experts, spec.top_k, routing);
+  route_tokens(ctx.kernels, ctx.act.scores.data(), n, spec.n_experts, ctx.top_k, spec.expert_weights, routing);
   ExpertBatches batches;
   sort_by_expert(routing, spec.n_experts, batches);
 

@@ -3,12 +3,21 @@
 namespace siskin {
 
 void add_and_norm(StepContext& ctx, size_t n, Residual residual, const Tensor& w, ActivationRows& normed) {
+  ctx.enter(Part::norms);
   const size_t d = ctx.spec.d_model;
   ctx.for_rows(n, [&](size_t i) {
     float* x = ctx.act.residual.data() + i * d;
     if (residual == Residual::add_delta) ctx.kernels.axpy(1.0f, ctx.act.delta.data() + i * d, x, d);
     ctx.kernels.rms_norm({x, w.values.data(), normed.row(i), d, ctx.spec.rms_eps, w.id});
     normed.quantize(ctx.kernels, i, 0, d);
+  });
+}
+
+void norm_rows(StepContext& ctx, std::vector<float>& rows, const Tensor& w) {
+  ctx.enter(Part::norms);
+  ctx.for_rows(ctx.plan.n_tokens(), [&](size_t i) {
+    float* x = rows.data() + i * w.cols;
+    ctx.kernels.rms_norm({x, w.values.data(), x, w.cols, ctx.spec.rms_eps, w.id});
   });
 }
 

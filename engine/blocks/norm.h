@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include "engine/step.h"
 
@@ -10,5 +11,8 @@ namespace siskin {
 // residual[i] += delta[i] if asked; normed[i] = rms_norm(residual[i]) * w, and its int8 and bf16 forms where `normed` has them.
 enum class Residual : bool { keep, add_delta };
 void add_and_norm(StepContext& ctx, size_t n, Residual residual, const Tensor& w, ActivationRows& normed);
+
+// Each of the step's rows, as long as w, normalised in place: x[i] = rms_norm(x[i]) * w. rows: [n_tokens, w.cols].
+void norm_rows(StepContext& ctx, std::vector<float>& rows, const Tensor& w);
 
 }  // namespace siskin

@@ -7,7 +7,9 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <thread>
+#include <vector>
 
 #if defined(__SANITIZE_THREAD__)
 #include <sanitizer/tsan_interface.h>
@@ -24,6 +26,7 @@ constexpr unsigned kTaskBits = 20;
 constexpr uint64_t kTaskMask = (uint64_t{1} << kTaskBits) - 1;
 
 constexpr uint64_t next_of(uint64_t word) { return word & kTaskMask; }
+constexpr uint64_t epoch_of(uint64_t word) { return word >> (2 * kTaskBits); }
 constexpr uint64_t count_of(uint64_t word) { return (word >> kTaskBits) & kTaskMask; }
 constexpr uint64_t open_grid(uint64_t epoch, uint64_t count) { return (epoch << (2 * kTaskBits)) | (count << kTaskBits); }
 
@@ -50,6 +53,20 @@ void pause_cpu() {
 #endif
 }
 
+// A thread's times of one grid, written between its claim of a task and its report that the task is done.
+struct GridTimes {
+  explicit GridTimes(unsigned n) : threads(n) {}
+
+  ThreadTime& start() {
+    ThreadTime& mine = threads[used.fetch_add(1, std::memory_order_relaxed)];
+    mine.first_s = PartClock::now_s();
+    return mine;
+  }
+
+  std::atomic<unsigned> used{0};
+  std::vector<ThreadTime> threads;
+};
+
 }  // namespace
 
 struct WorkerTeam::Shared {
@@ -59,6 +76,7 @@ struct WorkerTeam::Shared {
   std::atomic<bool> stop{false};
   TaskFn call = nullptr;  // of the open grid: written before `word`, stable until every claimed task is done
   void* fn = nullptr;
+  GridTimes* times = nullptr;  // of the open grid, like `call`; null: nobody asks
   uint64_t epoch = 0;
   std::optional<tbb::global_control> allowance;
   std::optional<tbb::task_arena> arena;
@@ -66,10 +84,17 @@ struct WorkerTeam::Shared {
   // Runs tasks until the open grid has none left. Returns whether it ran any.
   bool drain() {
     bool ran = false;
+    ThreadTime* mine = nullptr;
+    uint64_t timed_epoch = 0;
     uint64_t seen = word.load(std::memory_order_acquire);
     while (next_of(seen) < count_of(seen)) {
       if (!word.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      if (times != nullptr && (mine == nullptr || epoch_of(seen) != timed_epoch)) {
+        mine = &times->start();
+        timed_epoch = epoch_of(seen);
+      }
       call(fn, next_of(seen));
+      if (times != nullptr) mine->last_s = PartClock::now_s();
       done.fetch_add(1, std::memory_order_release);
       ran = true;
       seen = word.load(std::memory_order_acquire);
@@ -114,6 +139,13 @@ void WorkerTeam::run_grid(size_t n, TaskFn call, void* fn) {
     // Not instrumented itself: it reads its capture before it can take over.
     shared.arena->enqueue([&shared]() __attribute__((no_sanitize("thread"))) { shared.work(); });
   }
+  std::optional<GridTimes> times;
+  double open_s = 0;
+  if (clock_ != nullptr) {
+    times.emplace(threads_);
+    open_s = PartClock::now_s();
+  }
+  shared.times = times ? &*times : nullptr;
   shared.call = call;
   shared.fn = fn;
   shared.done.store(0, std::memory_order_relaxed);
@@ -128,6 +160,7 @@ void WorkerTeam::run_grid(size_t n, TaskFn call, void* fn) {
       std::this_thread::sleep_for(kNap);
     }
   }
+  if (times) clock_->add_grid(open_s, PartClock::now_s(), threads_, std::span(times->threads).first(times->used));
 }
 
 }  // namespace siskin

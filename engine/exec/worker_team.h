@@ -6,6 +6,8 @@
 #include <memory>
 #include <type_traits>
 
+#include "engine/exec/part_clock.h"
+
 namespace siskin {
 
 class WorkerTeam {
@@ -16,6 +18,9 @@ class WorkerTeam {
   WorkerTeam& operator=(const WorkerTeam&) = delete;
 
   unsigned threads() const { return threads_; }
+
+  // Reports every grid from now on; null (the default): reports nothing and reads no clock.
+  void set_clock(PartClock* clock) { clock_ = clock; }
 
   // Calls fn(task) for every task in [0, n), in any order, on any thread of the team, and returns when all are done. The caller
   // takes part and never waits for a worker that has not arrived, so an oversubscribed machine slows down and cannot hang.
@@ -37,6 +42,7 @@ class WorkerTeam {
 
   struct Shared;
   unsigned threads_;
+  PartClock* clock_ = nullptr;
   std::shared_ptr<Shared> shared_;
 };
 

@@ -5,7 +5,7 @@
 namespace siskin {
 namespace {
 
-constexpr const Family* kFamilies[] = {&kLlamaFamily};
+constexpr const Family* kFamilies[] = {&kLlamaFamily, &kOlmoeFamily};
 
 }  // namespace
 

@@ -23,6 +23,7 @@ struct Family {
 };
 
 extern const Family kLlamaFamily;
+extern const Family kOlmoeFamily;
 
 // Errors: unsupported, with the names of what is built.
 Result<const Family*> find_family(const ModelFile& file);

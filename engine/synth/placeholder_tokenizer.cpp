@@ -24,6 +24,10 @@ Status add_placeholder_tokenizer(size_t n_vocab, Metadata& metadata) {
     tokens.push_back(std::string("<0x") + kHex[byte / 16] + kHex[byte % 16] + ">");
     kinds.push_back(kByte);
   }
+  if (n_vocab > kSmallestVocabulary) {  // llama.cpp looks it up in every model that is named after Phi-3
+    tokens.push_back("<|endoftext|>");
+    kinds.push_back(kControl);
+  }
   std::vector<double> scores(tokens.size(), 0.0);
   // No text merges into these pieces (their halves are no pieces), but a random model generates them, and they should be
   // readable.

@@ -2,8 +2,11 @@
 #include "engine/synth/shape.h"
 
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <numeric>
 
+#include "engine/synth/architecture.h"
 #include "formats/model_file.h"
 #include "formats/try.h"
 
@@ -15,28 +18,47 @@ namespace fs = std::filesystem;
 constexpr size_t kMostTextBytes = size_t{1} << 20;  // a shape or config is a few kilobytes
 constexpr size_t kMost = size_t{1} << 24;           // no count of a real model is near it; keeps every product in 64 bits
 
+// A deepseek2 file's key_length is the cache's; the head's own has a key of its own.
 Result<ModelShape> shape_from_gguf(const fs::path& path) {
   SISKIN_TRY(const ModelFile file, ModelFile::open(path));
   const Metadata& meta = file.metadata();
   ModelShape shape;
   SISKIN_TRY(shape.architecture, meta.string("general.architecture"));
   SISKIN_TRY(shape.name, meta.string_or("general.name", path.stem().string()));
-  if (shape.architecture != "llama") return shape;  // its keys have other names; check_shape refuses it
-  SISKIN_TRY(shape.n_layers, meta.u64("llama.block_count"));
-  SISKIN_TRY(shape.d_model, meta.u64("llama.embedding_length"));
-  SISKIN_TRY(shape.n_heads, meta.u64("llama.attention.head_count"));
-  SISKIN_TRY(shape.n_kv_heads, meta.u64_or("llama.attention.head_count_kv", shape.n_heads));
-  const size_t even_share = shape.n_heads == 0 ? 0 : shape.d_model / shape.n_heads;
-  SISKIN_TRY(shape.head_dim, meta.u64_or("llama.attention.key_length", even_share));
-  SISKIN_TRY(shape.d_ff, meta.u64("llama.feed_forward_length"));
-  SISKIN_TRY(shape.n_experts, meta.u64_or("llama.expert_count", 0));
-  SISKIN_TRY(shape.top_k, meta.u64_or("llama.expert_used_count", 0));
-  SISKIN_TRY(shape.ctx, meta.u64_or("llama.context_length", 2048));
-  SISKIN_TRY(shape.rope_theta, meta.f64_or("llama.rope.freq_base", 10000));
+  if (!can_be_synthesised(shape.architecture)) return shape;  // check_shape refuses it
+  const std::string prefix = shape.architecture + ".";
+  const struct {
+    const char* key;
+    size_t* value;
+  } counts[] = {{"attention.head_count_kv", &shape.n_kv_heads},
+                {"attention.kv_lora_rank", &shape.kv_rank},
+                {"attention.sliding_window", &shape.window},
+                {"rope.dimension_count", &shape.rope_dim},
+                {"expert_count", &shape.n_experts},
+                {"expert_used_count", &shape.top_k},
+                {"expert_feed_forward_length", &shape.d_expert},
+                {"expert_shared_count", &shape.n_shared_experts},
+                {"leading_dense_block_count", &shape.n_dense_layers}};
+  for (const auto& count : counts) {
+    SISKIN_TRY(*count.value, meta.u64_or(prefix + count.key, 0));
+  }
+  SISKIN_TRY(shape.n_layers, meta.u64(prefix + "block_count"));
+  SISKIN_TRY(shape.d_model, meta.u64(prefix + "embedding_length"));
+  SISKIN_TRY(shape.n_heads, meta.u64(prefix + "attention.head_count"));
+  SISKIN_TRY(shape.d_ff, meta.u64(prefix + "feed_forward_length"));
+  const std::string mla = shape.kv_rank == 0 ? "" : "_mla";
+  if (shape.kv_rank != 0) shape.n_kv_heads = 0;  // one latent head in the cache stands for all
+  SISKIN_TRY(shape.head_dim, meta.u64_or(prefix + "attention.key_length" + mla, 0));
+  SISKIN_TRY(shape.value_dim, meta.u64_or(prefix + "attention.value_length" + mla, 0));
+  SISKIN_TRY(shape.ctx, meta.u64_or(prefix + "context_length", 2048));
+  SISKIN_TRY(shape.rope_theta, meta.f64_or(prefix + "rope.freq_base", 10000));
+  const char* eps = shape.architecture == "dbrx" ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon";
+  SISKIN_TRY(shape.norm_eps, meta.f64_or(prefix + eps, 1e-5));
   const TensorView* embedding = file.find("token_embd.weight");
   if (embedding == nullptr) return Error{ErrorCode::corrupt_file, path.string() + ": no tensor token_embd.weight"};
   shape.n_vocab = embedding->rows();
   shape.tied = file.find("output.weight") == nullptr;
+  complete_shape(shape);
   return shape;
 }
 
@@ -65,34 +87,46 @@ Result<ModelShape> read_unchecked(const fs::path& path) {
   return parse_shape_text(text, path.string());
 }
 
-uint64_t attention_params(const ModelShape& shape) {
-  return uint64_t{2} * shape.d_model * shape.head_dim * (shape.n_heads + shape.n_kv_heads);  // q, output; k, v
+uint64_t element_count(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), uint64_t{1}, std::multiplies<>());
 }
 
 }  // namespace
 
 uint64_t ModelShape::total_params() const {
-  const uint64_t experts = is_mixture() ? n_experts : 1;
-  const uint64_t router = is_mixture() ? uint64_t{n_experts} * d_model : 0;
-  const uint64_t layer = attention_params(*this) + experts * expert_params() + router + uint64_t{2} * d_model;
-  return n_layers * layer + uint64_t{n_vocab} * d_model * (tied ? 1 : 2) + d_model;
+  uint64_t total = 0;
+  for (const SynthTensor& tensor : tensors_of(*this)) total += element_count(tensor.shape);
+  return total;
 }
 
 uint64_t ModelShape::active_params() const {
-  return is_mixture() ? total_params() - n_layers * (n_experts - top_k) * expert_params() : total_params();
+  uint64_t active = 0;
+  for (const SynthTensor& tensor : tensors_of(*this)) {
+    const uint64_t elements = element_count(tensor.shape);
+    active += tensor.name.find("_exps.") == std::string::npos ? elements : elements / n_experts * top_k;
+  }
+  return active;
+}
+
+void complete_shape(ModelShape& shape) {
+  if (shape.n_kv_heads == 0) shape.n_kv_heads = shape.n_heads;
+  if (shape.head_dim == 0 && shape.n_heads != 0) shape.head_dim = shape.d_model / shape.n_heads;
+  if (shape.value_dim == 0) shape.value_dim = shape.head_dim;
+  if (shape.rope_dim == 0) shape.rope_dim = shape.head_dim;
 }
 
 Status check_shape(const ModelShape& shape, const std::string& name) {
-  if (shape.architecture != "llama") {
-    return Error{ErrorCode::unsupported, name + ": architecture '" + shape.architecture +
-                                             "' cannot be synthesised yet; llama (and Mixtral-like mixtures) can"};
+  if (!can_be_synthesised(shape.architecture)) {
+    return Error{ErrorCode::unsupported, name + ": architecture '" + shape.architecture + "' cannot be synthesised; " +
+                                             synthesised_architectures() + " can"};
   }
   const struct {
     const char* key;
     size_t value;
   } counts[] = {
       {"n_layers", shape.n_layers}, {"d_model", shape.d_model}, {"n_heads", shape.n_heads}, {"n_kv_heads", shape.n_kv_heads},
-      {"head_dim", shape.head_dim}, {"d_ff", shape.d_ff},       {"n_vocab", shape.n_vocab}, {"ctx", shape.ctx}};
+      {"head_dim", shape.head_dim}, {"d_ff", shape.d_ff},       {"n_vocab", shape.n_vocab}, {"ctx", shape.ctx},
+      {"value_dim", shape.value_dim}, {"rope_dim", shape.rope_dim}};
   for (const auto& count : counts) {
     if (count.value == 0 || count.value > kMost) {
       return Error{ErrorCode::corrupt_file, name + ": " + count.key + ": expected 1 to " + std::to_string(kMost) + ", got " +
@@ -114,6 +148,32 @@ Status check_shape(const ModelShape& shape, const std::string& name) {
     return wrong("top_k: expected 1 to n_experts = " + std::to_string(shape.n_experts) + ", got " +
                  std::to_string(shape.top_k));
   }
+  if (shape.rope_dim > shape.head_dim || shape.rope_dim % 2 != 0) {
+    return wrong("rope_dim: expected even and at most head_dim = " + std::to_string(shape.head_dim) + ", got " +
+                 std::to_string(shape.rope_dim));
+  }
+  const struct {
+    const char* key;
+    size_t value, most;
+  } parts[] = {{"d_expert", shape.d_expert, kMost},
+               {"window", shape.window, kMost},
+               {"kv_rank", shape.kv_rank, kMost},
+               {"n_shared_experts", shape.n_shared_experts, shape.n_experts},
+               {"n_dense_layers", shape.n_dense_layers, shape.n_experts == 0 ? 0 : kMost}};
+  for (const auto& part : parts) {
+    if (part.value > part.most) {
+      return wrong(std::string(part.key) + ": expected at most " + std::to_string(part.most) + ", got " + std::to_string(part.value));
+    }
+  }
+  const bool latent = shape.architecture == "deepseek2";
+  if (latent != (shape.kv_rank != 0) || (latent && shape.rope_dim == shape.head_dim)) {
+    return wrong("kv_rank: deepseek2 needs it, and a rope_dim below head_dim; no other architecture has it");
+  }
+  const bool always_mixture = shape.architecture != "llama" && shape.architecture != "gemma" && shape.architecture != "phi3";
+  if (always_mixture != shape.is_mixture() && shape.architecture != "llama") {
+    return wrong("n_experts: " + shape.architecture + (always_mixture ? " needs experts" : " has none"));
+  }
+  if (!(shape.norm_eps > 0)) return wrong("norm_eps: expected a positive number");
   if (!(shape.rope_theta > 0)) return wrong("rope_theta: expected a positive number");
   return {};
 }

@@ -30,7 +30,11 @@ bool assign(ModelShape& shape, std::string_view key, std::string_view value, boo
                 {"n_heads", &shape.n_heads},     {"n_kv_heads", &shape.n_kv_heads},
                 {"head_dim", &shape.head_dim},   {"d_ff", &shape.d_ff},
                 {"n_experts", &shape.n_experts}, {"top_k", &shape.top_k},
-                {"n_vocab", &shape.n_vocab},     {"ctx", &shape.ctx}};
+                {"n_vocab", &shape.n_vocab},     {"ctx", &shape.ctx},
+                {"value_dim", &shape.value_dim}, {"rope_dim", &shape.rope_dim},
+                {"kv_rank", &shape.kv_rank},     {"window", &shape.window},
+                {"d_expert", &shape.d_expert},   {"n_shared_experts", &shape.n_shared_experts},
+                {"n_dense_layers", &shape.n_dense_layers}};
   known = true;
   for (const auto& count : counts) {
     if (key == count.key) return parse_number(value, *count.count);
@@ -40,6 +44,7 @@ bool assign(ModelShape& shape, std::string_view key, std::string_view value, boo
     return !value.empty();
   }
   if (key == "rope_theta") return parse_number(value, shape.rope_theta);
+  if (key == "norm_eps") return parse_number(value, shape.norm_eps);
   if (key == "tied") {
     shape.tied = value == "1";
     return value == "0" || value == "1";
@@ -74,7 +79,7 @@ Result<ModelShape> parse_shape_text(std::string_view text, const std::string& na
       return Error{ErrorCode::corrupt_file, where + key + ": unusable value '" + std::string(value.substr(0, 40)) + "'"};
     if (!seen.insert(key).second) return Error{ErrorCode::corrupt_file, where + key + ": given twice"};
   }
-  if (shape.head_dim == 0 && shape.n_heads != 0) shape.head_dim = shape.d_model / shape.n_heads;
+  complete_shape(shape);
   return shape;
 }
 

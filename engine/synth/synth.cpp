@@ -8,11 +8,14 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <numeric>
 #include <vector>
 
 #include "engine/quantize/free_space.h"
 #include "engine/quantize/tensor_plan.h"
 #include "engine/quantize/tool_threads.h"
+#include "engine/synth/architecture.h"
 #include "engine/synth/placeholder_tokenizer.h"
 #include "engine/synth/random_weights.h"
 #include "engine/synth/router_skew.h"
@@ -44,13 +47,17 @@ struct SynthPlan {
   // variance; embeddings of variance 2 * n_layers stay the larger part of it to the end, and so routing differs from token to
   // token.
   double embedding_sigma() const { return std::sqrt(2.0 * static_cast<double>(shape.n_layers)); }
+  // Gemma multiplies what it looks up by sqrt(d_model).
+  double stored_embedding_sigma() const {
+    return shape.architecture == "gemma" ? embedding_sigma() / std::sqrt(static_cast<double>(shape.d_model)) : embedding_sigma();
+  }
   // A tied head multiplies by those same embeddings. The last norm takes their size out, so that logits are about 1 either way,
   // and flips half of the signs, or every token would predict itself and decoding would run one token, and one set of experts,
   // forever.
   std::vector<float> last_norm() const {
     std::vector<float> weights(shape.d_model, 1.0f);
     if (!shape.tied) return weights;
-    const double size = 1.0 / (embedding_sigma() * std::sqrt(static_cast<double>(shape.d_model)));
+    const double size = 1.0 / (stored_embedding_sigma() * std::sqrt(static_cast<double>(shape.d_model)));
     RandomBits signs(row_seed(seed, ~0ull, 0));
     for (float& weight : weights) weight = static_cast<float>((signs.next() & 1u) != 0 ? size : -size);
     return weights;
@@ -64,12 +71,14 @@ struct SynthPlan {
   }
 };
 
-enum class Filling { random, residual_output, embedding };
+size_t elements_of(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), size_t{1}, std::multiplies<>());
+}
 
 // Row 0 of a skewed model's residual outputs is zero; everything else of a row comes from its own stream.
 void fill_row(const SynthPlan& plan, Filling filling, DType type, size_t cols, size_t row, size_t rows_per_matrix,
               uint64_t seed, std::byte* out) {
-  const double sigma = filling == Filling::embedding ? plan.embedding_sigma() : 1.0 / std::sqrt(static_cast<double>(cols));
+  const double sigma = filling == Filling::embedding ? plan.stored_embedding_sigma() : 1.0 / std::sqrt(static_cast<double>(cols));
   if (plan.skewed() && filling == Filling::residual_output && row % rows_per_matrix == 0) {
     std::memset(out, 0, row_bytes(type, cols));  // zero bytes are zero weights: a zero scale, or +0
     return;
@@ -78,19 +87,42 @@ void fill_row(const SynthPlan& plan, Filling filling, DType type, size_t cols, s
   if (plan.skewed() && filling == Filling::embedding) set_first_weight(type, static_cast<float>(kCommonComponent * sigma), out);
 }
 
-// Collects the tensors of one model in file order.
+// The tensors of one model as sources for the writer, in file order.
 class TensorList {
  public:
-  TensorList(const SynthPlan& plan, tbb::task_arena& arena) : plan_(plan), arena_(arena) {}
+  TensorList(const SynthPlan& plan, tbb::task_arena& arena) : plan_(plan), arena_(arena) {
+    for (const SynthTensor& tensor : tensors_of(plan.shape)) add(tensor);
+  }
 
-  void add_matrix(const std::string& name, Shape shape, Filling filling) {
+  std::span<const GgufTensorSource> sources() const { return sources_; }
+
+ private:
+  void add(const SynthTensor& tensor) {
+    const ModelShape& s = plan_.shape;
+    switch (tensor.filling) {
+      case Filling::random:
+      case Filling::residual_output:
+      case Filling::embedding:
+        return add_matrix(tensor.name, tensor.shape, tensor.filling);
+      case Filling::router:
+        return add_f32(tensor, router_rows(s.n_experts, s.d_model, plan_.router_biases, plan_.common_after_norm(tensor.layer),
+                                           row_seed(plan_.seed, tensor.layer, ~0ull)));
+      case Filling::ones:
+      case Filling::zeros:
+        return add_f32(tensor, std::vector<float>(elements_of(tensor.shape), tensor.filling == Filling::ones ? 1.0f : 0.0f));
+      case Filling::last_norm:
+        return add_f32(tensor, plan_.last_norm());
+    }
+  }
+
+  void add_matrix(const std::string& name, const Shape& shape, Filling filling) {
     const DType type = plan_tensor(name, shape, plan_.type).type;
     const size_t cols = shape.back();
     size_t rows = 1;
     for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
     const size_t rows_per_matrix = shape[shape.size() - 2];
     const RowRuns runs = cut_rows(rows, row_bytes(type, cols));
-    GgufTensorSource source{name, type, std::move(shape), runs.n_runs, runs.rows_per_run * row_bytes(type, cols), {}};
+    GgufTensorSource source{name, type, shape, runs.n_runs, runs.rows_per_run * row_bytes(type, cols), {}};
     const uint64_t tensor = sources_.size();
     source.produce = [this, type, cols, runs, filling, rows_per_matrix, tensor](size_t run,
                                                                                 std::span<std::byte> out) -> Status {
@@ -109,8 +141,8 @@ class TensorList {
     sources_.push_back(std::move(source));
   }
 
-  void add_f32(const std::string& name, Shape shape, std::vector<float> values) {
-    GgufTensorSource source{name, DType::F32, std::move(shape), 1, values.size() * sizeof(float), {}};
+  void add_f32(const SynthTensor& tensor, std::vector<float> values) {
+    GgufTensorSource source{tensor.name, DType::F32, tensor.shape, 1, values.size() * sizeof(float), {}};
     source.produce = [values = std::move(values)](size_t, std::span<std::byte> out) -> Status {
       std::memcpy(out.data(), values.data(), out.size());
       return {};
@@ -118,73 +150,19 @@ class TensorList {
     sources_.push_back(std::move(source));
   }
 
-  void add_norm(const std::string& name) {
-    add_f32(name, {plan_.shape.d_model}, std::vector<float>(plan_.shape.d_model, 1.0f));
-  }
 
-  void add_layer(size_t layer);
-  void add_ffn(size_t layer, const std::string& prefix);
-  std::span<const GgufTensorSource> sources() const { return sources_; }
-
- private:
   const SynthPlan& plan_;
   tbb::task_arena& arena_;
   std::vector<GgufTensorSource> sources_;
 };
 
-void TensorList::add_ffn(size_t layer, const std::string& prefix) {
-  const ModelShape& s = plan_.shape;
-  add_norm(prefix + "ffn_norm.weight");
-  if (!s.is_mixture()) {
-    add_matrix(prefix + "ffn_gate.weight", {s.d_ff, s.d_model}, Filling::random);
-    add_matrix(prefix + "ffn_up.weight", {s.d_ff, s.d_model}, Filling::random);
-    add_matrix(prefix + "ffn_down.weight", {s.d_model, s.d_ff}, Filling::residual_output);
-    return;
-  }
-  add_f32(prefix + "ffn_gate_inp.weight", {s.n_experts, s.d_model},
-          router_rows(s.n_experts, s.d_model, plan_.router_biases, plan_.common_after_norm(layer),
-                      row_seed(plan_.seed, layer, ~0ull)));
-  add_matrix(prefix + "ffn_gate_exps.weight", {s.n_experts, s.d_ff, s.d_model}, Filling::random);
-  add_matrix(prefix + "ffn_up_exps.weight", {s.n_experts, s.d_ff, s.d_model}, Filling::random);
-  add_matrix(prefix + "ffn_down_exps.weight", {s.n_experts, s.d_model, s.d_ff}, Filling::residual_output);
-}
-
-void TensorList::add_layer(size_t layer) {
-  const ModelShape& s = plan_.shape;
-  const std::string prefix = "blk." + std::to_string(layer) + ".";
-  add_norm(prefix + "attn_norm.weight");
-  add_matrix(prefix + "attn_q.weight", {s.n_heads * s.head_dim, s.d_model}, Filling::random);
-  add_matrix(prefix + "attn_k.weight", {s.n_kv_heads * s.head_dim, s.d_model}, Filling::random);
-  add_matrix(prefix + "attn_v.weight", {s.n_kv_heads * s.head_dim, s.d_model}, Filling::random);
-  add_matrix(prefix + "attn_output.weight", {s.d_model, s.n_heads * s.head_dim}, Filling::residual_output);
-  add_ffn(layer, prefix);
-}
-
 Result<Metadata> describe(const SynthPlan& plan) {
-  const ModelShape& s = plan.shape;
   Metadata meta;
-  meta.set("general.architecture", s.architecture);
-  meta.set("general.name", s.name + " (random weights)");
+  describe_architecture(plan.shape, meta);
+  meta.set("general.name", plan.shape.name + " (random weights)");
   meta.set("general.file_type", gguf_file_type(plan.type));
   meta.set("general.quantization_version", uint64_t{2});
-  const auto set_count = [&](const char* key, size_t value) { meta.set(std::string("llama.") + key, uint64_t{value}); };
-  set_count("block_count", s.n_layers);
-  set_count("context_length", s.ctx);
-  set_count("embedding_length", s.d_model);
-  set_count("feed_forward_length", s.d_ff);
-  set_count("attention.head_count", s.n_heads);
-  set_count("attention.head_count_kv", s.n_kv_heads);
-  set_count("attention.key_length", s.head_dim);
-  set_count("attention.value_length", s.head_dim);
-  set_count("rope.dimension_count", s.head_dim);
-  set_count("vocab_size", s.n_vocab);
-  if (s.is_mixture()) {
-    set_count("expert_count", s.n_experts);
-    set_count("expert_used_count", s.top_k);
-  }
-  meta.set("llama.rope.freq_base", s.rope_theta);
-  meta.set("llama.attention.layer_norm_rms_epsilon", 1e-5);
-  SISKIN_TRY_STATUS(add_placeholder_tokenizer(s.n_vocab, meta));
+  SISKIN_TRY_STATUS(add_placeholder_tokenizer(plan.shape.n_vocab, meta));
   return meta;
 }
 
@@ -210,11 +188,7 @@ Result<SynthReport> synthesize_model(const fs::path& out, const SynthOptions& op
   }
   SISKIN_TRY(const Metadata metadata, describe(plan));
   tbb::task_arena arena(tool_threads(options.threads));
-  TensorList tensors(plan, arena);
-  tensors.add_matrix("token_embd.weight", {shape.n_vocab, shape.d_model}, Filling::embedding);
-  for (size_t layer = 0; layer < shape.n_layers; ++layer) tensors.add_layer(layer);
-  tensors.add_f32("output_norm.weight", {shape.d_model}, plan.last_norm());
-  if (!shape.tied) tensors.add_matrix("output.weight", {shape.n_vocab, shape.d_model}, Filling::random);
+  const TensorList tensors(plan, arena);
   SISKIN_TRY_STATUS(check_free_space(out, tensors.sources()));
   SISKIN_TRY_STATUS(write_gguf(out, metadata, tensors.sources(), options.on_progress));
 

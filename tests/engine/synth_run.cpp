@@ -13,15 +13,19 @@ using namespace siskin;
 using tools_test::TempFolder;
 
 TEST_CASE("a synthesised mixture decodes, tied or not, skewed or not", "[synth]") {
-  const auto [tied, skew, type] =
-      GENERATE(table<int, double, const char*>({{0, 0.0, "f16"}, {1, 0.0, "q8_0"}, {1, 1.0, "q4_0"}, {0, 1.0, "q8_0"}}));
-  INFO("tied " << tied << ", skew " << skew << ", " << type);
+  const auto [architecture, tied, skew, type] =
+      GENERATE(table<const char*, int, double, const char*>({{"llama", 0, 0.0, "f16"},
+                                                             {"llama", 1, 0.0, "q8_0"},
+                                                             {"llama", 1, 1.0, "q4_0"},
+                                                             {"llama", 0, 1.0, "q8_0"},
+                                                             {"olmoe", 0, 0.0, "q4_0"}}));
+  INFO(architecture << ", tied " << tied << ", skew " << skew << ", " << type);
   const TempFolder folder;
   const auto shape = folder / "shape.txt";
-  std::ofstream(shape)
-      << "name = tiny\narchitecture = llama\nn_layers = 3\nd_model = 128\nn_heads = 4\nn_kv_heads = 2\nd_ff = 96\n"
-         "n_experts = 8\ntop_k = 2\nn_vocab = 400\nctx = 128\ntied = "
-      << tied << "\n";
+  std::ofstream(shape) << "name = tiny\narchitecture = " << architecture
+                       << "\nn_layers = 3\nd_model = 128\nn_heads = 4\nn_kv_heads = 2\nd_ff = 96\n"
+                          "n_experts = 8\ntop_k = 2\nn_vocab = 400\nctx = 128\ntied = "
+                       << tied << "\n";
   SynthOptions options;
   options.like = shape.string();
   options.type = type;

@@ -45,7 +45,7 @@ TEST_CASE("a wrong shape file is refused with its line or key", "[synth]") {
   CHECK(message(std::string(kTiny) + "n_experts = 4\n").find("top_k") != std::string::npos);
   CHECK(message(std::string(kTiny) + "n_experts = 4\ntop_k = 5\n").find("top_k") != std::string::npos);
   CHECK(message("architecture = llama\nn_layers = 1\n").find("d_model: expected 1 to") != std::string::npos);
-  CHECK(message("architecture = mamba\n").find("'mamba' cannot be synthesised yet") != std::string::npos);
+  CHECK(message("architecture = mamba\n").find("'mamba' cannot be synthesised; llama, olmoe") != std::string::npos);
   CHECK(message("").find("cannot be synthesised") != std::string::npos);
 }
 
@@ -63,11 +63,31 @@ TEST_CASE("a Mixtral config.json is a llama shape with experts; other families a
   CHECK(mixtral->head_dim == 16);
   CHECK(mixtral->active_params() == mixtral->total_params() - 3 * 6 * 3 * 64 * 96);
 
-  const auto gemma = parse_shape_json(R"({"model_type": "gemma", "hidden_size": 2048})", "config.json");
-  REQUIRE(gemma);
-  CHECK(check_shape(*gemma, "config.json").error().code == ErrorCode::unsupported);
+  const auto mamba = parse_shape_json(R"({"model_type": "mamba", "hidden_size": 2048})", "config.json");
+  REQUIRE(mamba);
+  CHECK(check_shape(*mamba, "config.json").error().code == ErrorCode::unsupported);
   CHECK(!parse_shape_json(R"({"model_type": "llama", "hidden_size": "wide"})", "config.json"));
   CHECK(!parse_shape_json("{", "config.json"));
+}
+
+TEST_CASE("a nested config.json and one of latent attention give the published shapes", "[synth]") {
+  const auto dbrx = parse_shape_json(
+      R"({"model_type": "dbrx", "d_model": 6144, "n_heads": 48, "n_layers": 40, "vocab_size": 100352, "max_seq_len": 32768,
+          "attn_config": {"kv_n_heads": 8, "clip_qkv": 8, "rope_theta": 500000},
+          "ffn_config": {"ffn_hidden_size": 10752, "moe_num_experts": 16, "moe_top_k": 4}})",
+      "config.json");
+  REQUIRE(dbrx);
+  CHECK(check_shape(*dbrx, "config.json"));
+  CHECK(dbrx->total_params() == 131596523520);
+  const auto deepseek = parse_shape_json(
+      R"({"model_type": "deepseek_v2", "num_hidden_layers": 27, "hidden_size": 2048, "num_attention_heads": 16,
+          "num_key_value_heads": 16, "kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128, "v_head_dim": 128,
+          "intermediate_size": 10944, "moe_intermediate_size": 1408, "n_routed_experts": 64, "num_experts_per_tok": 6,
+          "n_shared_experts": 2, "first_k_dense_replace": 1, "vocab_size": 102400})",
+      "config.json");
+  REQUIRE(deepseek);
+  CHECK(check_shape(*deepseek, "config.json"));
+  CHECK(deepseek->total_params() == 15706484224);
 }
 
 TEST_CASE("a GGUF header gives the shape of its model", "[synth]") {
@@ -92,7 +112,13 @@ TEST_CASE("the shipped shapes have the published parameter counts", "[synth]") {
       {"mistral-7b.txt", 7248023552, 7248023552},
       {"mixtral-8x7b.txt", 46702792704, 12879925248},
       {"mixtral-like-0.8b.txt", 791233536, 262751232},
-      {"olmoe-1b-7b.txt", 6919161856 - 65536, 1282017280 - 65536},  // less the q/k norms
+      {"olmoe-1b-7b.txt", 6919161856, 1282017280},
+      {"gemma-2b.txt", 2506172416, 2506172416},
+      {"phi-3-mini.txt", 3821079552, 3821079552},
+      {"qwen3-30b-a3b.txt", 30532122624, 3353032704},
+      {"deepseek-v2-lite.txt", 15706484224, 2661150208},
+      {"dbrx.txt", 131596523520, 36469708800},
+      {"gpt-oss-20b.txt", 20914757184, 4187440704},
   };
   size_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(places::shapes())) files += entry.path().extension() == ".txt";

@@ -15,6 +15,7 @@
 #include <siskin/kv_type.h>
 #include <siskin/machine.h>
 #include <siskin/model.h>
+#include <siskin/profile.h>
 #include <siskin/result.h>
 
 namespace siskin {
@@ -76,12 +77,13 @@ struct SessionOptions {
   // rows may run on bf16 units where those are faster, and short ones on int8.
   bool deterministic = false;
   KvType kv_type = KvType::f16;
+  size_t top_k = 0;      // experts per token; 0: the model's
   std::shared_ptr<const MachineProfile> machine;  // for bandwidth_share and flops_share; null: those stay absent
 };
 
 class SISKIN_API Session {
  public:
-  // Errors: invalid_argument (ctx), out_of_memory (KV and activations would not fit; says how much is needed and available).
+  // Errors: invalid_argument (ctx, top_k), out_of_memory (KV and activations would not fit; says how much is needed and available).
   static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model, const SessionOptions& options = {});
   ~Session();
   Session(const Session&) = delete;
@@ -103,6 +105,10 @@ class SISKIN_API Session {
   // Logits of every position of `tokens` from an empty context, row-major [tokens, n_vocab], through the same step as requests.
   // chunk: tokens per step; 1 scores with the decode kernels. For evaluation and tests. REQUIRES: no requests running.
   Result<std::vector<float>> logits(std::span<const TokenId> tokens, size_t chunk = 512);
+
+  // From the next step on, adds where the time of each step goes: to `prefill` for steps with prompt tokens, to `decode` for others; null
+  // leaves such steps out, both null (the default) costs nothing. The profiles must outlive the steps.
+  void profile_into(StepProfile* prefill, StepProfile* decode);
 
   const Model& model() const;
   unsigned threads() const;

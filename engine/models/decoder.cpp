@@ -1,0 +1,208 @@
+#include "engine/models/decoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "engine/blocks/attention.h"
+#include "engine/blocks/ffn.h"
+#include "engine/blocks/linear.h"
+#include "engine/blocks/norm.h"
+#include "formats/blocks/codec.h"
+#include "formats/try.h"
+
+namespace siskin {
+namespace {
+
+Error bad(const ModelFile& file, const std::string& what) {
+  return {ErrorCode::corrupt_file, file.path().filename().string() + ": " + what};
+}
+
+// A count that sizes buffers: present, at least 1, and small enough that products of three fit in 64 bits.
+Result<size_t> dimension(const ModelFile& file, const std::string& key) {
+  SISKIN_TRY(const uint64_t value, file.metadata().u64(key));
+  if (value == 0 || value > (1u << 20)) {
+    return bad(file, key + ": " + std::to_string(value) + ", expected 1 to 1048576");
+  }
+  return static_cast<size_t>(value);
+}
+
+// Llama 3's long-context scaling: low frequencies are divided by `factor`, high ones kept, those between blended.
+// Source: Llama 3.1's reference code (apply_scaling in models/llama3/reference_impl/model.py).
+std::vector<float> llama3_divisors(const ModelSpec& spec, double factor, double low, double high, double old_ctx) {
+  std::vector<float> divisors(spec.n_rot / 2, 1.0f);
+  for (size_t j = 0; j < divisors.size(); ++j) {
+    const double exponent = 2.0 * static_cast<double>(j) / static_cast<double>(spec.n_rot);
+    const double wavelength = 2 * std::numbers::pi * std::pow(spec.rope.base, exponent);
+    if (wavelength < old_ctx / high) continue;
+    if (wavelength > old_ctx / low) {
+      divisors[j] = static_cast<float>(factor);
+    } else {
+      const double smooth = (old_ctx / wavelength - low) / (high - low);
+      divisors[j] = static_cast<float>(1.0 / ((1 - smooth) / factor + smooth));
+    }
+  }
+  return divisors;
+}
+
+Status parse_rope(const ModelFile& file, ModelSpec& spec) {
+  const Metadata& meta = file.metadata();
+  const std::string rope = spec.architecture + ".rope.";
+  SISKIN_TRY(const double base, meta.f64_or(rope + "freq_base", 10000.0));
+  SISKIN_TRY(const uint64_t n_rot, meta.u64_or(rope + "dimension_count", spec.head_dim));
+  SISKIN_TRY(const std::string scaling, meta.string_or(rope + "scaling.type", "none"));
+  SISKIN_TRY(const double factor, meta.f64_or(rope + "scaling.factor", 1.0));
+  if (!(base > 0) || base > std::numeric_limits<float>::max()) return bad(file, rope + "freq_base: expected a positive number");
+  if (n_rot == 0 || n_rot % 2 != 0 || n_rot > spec.head_dim) {
+    return bad(file, rope + "dimension_count: " + std::to_string(n_rot) + ", expected an even number up to " +
+                         std::to_string(spec.head_dim));
+  }
+  spec.rope.base = static_cast<float>(base);
+  spec.n_rot = n_rot;
+  spec.rope.interleaved = rope_pairing(file) == RopePairing::interleaved;
+  if (scaling == "linear") {
+    if (!(factor > 0)) return bad(file, rope + "scaling.factor: expected a positive number");
+    spec.rope.linear_factor = static_cast<float>(factor);
+  } else if (scaling == "llama3") {
+    SISKIN_TRY(const double low, meta.f64(rope + "scaling.low_freq_factor"));
+    SISKIN_TRY(const double high, meta.f64(rope + "scaling.high_freq_factor"));
+    SISKIN_TRY(const double old_ctx, meta.f64(rope + "scaling.original_context_length"));
+    if (!(factor > 0) || !(low > 0) || !(high > low) || !(old_ctx > 0)) return bad(file, rope + "scaling: bad llama3 factors");
+    spec.rope.divisors = llama3_divisors(spec, factor, low, high, old_ctx);
+  } else if (scaling != "none") {
+    return Error{ErrorCode::unsupported, file.path().filename().string() + ": rope scaling '" + scaling + "' is not built"};
+  }
+  if (const TensorView* factors = file.find("rope_freqs.weight"); factors != nullptr) {
+    if (factors->shape != Shape{spec.n_rot / 2} || !dtype_info(factors->type).built) {
+      return bad(file, "rope_freqs.weight: shape " + shape_text(factors->shape) + ", expected " + shape_text({spec.n_rot / 2}));
+    }
+    spec.rope.divisors.resize(spec.n_rot / 2);
+    decode_row(factors->type, factors->slices[0], spec.rope.divisors.data(), spec.rope.divisors.size());
+  }
+  return {};
+}
+
+void embed(StepContext& ctx) {
+  ctx.enter(Part::embedding);
+  const Tensor& table = ctx.weights.get(Slot::token_embd);
+  size_t row = 0;
+  for (const StepSlice& slice : ctx.plan.slices) {
+    for (const int32_t token : slice.tokens) {
+      ctx.kernels.get_row({table.slices[0], static_cast<size_t>(token), ctx.act.residual.data() + row * ctx.spec.d_model});
+      ++row;
+    }
+  }
+}
+
+}  // namespace
+
+Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& architecture) {
+  const Metadata& meta = file.metadata();
+  ModelSpec spec;
+  spec.architecture = architecture;
+  const std::string prefix = architecture + ".";
+  SISKIN_TRY(spec.name, meta.string_or("general.name", file.path().stem().string()));
+  SISKIN_TRY(spec.n_layers, dimension(file, prefix + "block_count"));
+  SISKIN_TRY(spec.d_model, dimension(file, prefix + "embedding_length"));
+  SISKIN_TRY(spec.n_heads, dimension(file, prefix + "attention.head_count"));
+  SISKIN_TRY(spec.d_ff, dimension(file, prefix + "feed_forward_length"));
+  SISKIN_TRY(spec.ctx_train, dimension(file, prefix + "context_length"));
+  SISKIN_TRY(spec.n_kv_heads, meta.u64_or(prefix + "attention.head_count_kv", spec.n_heads));
+  SISKIN_TRY(spec.head_dim, meta.u64_or(prefix + "attention.key_length", spec.d_model / spec.n_heads));
+  SISKIN_TRY(spec.n_experts, meta.u64_or(prefix + "expert_count", 0));
+  SISKIN_TRY(spec.top_k, meta.u64_or(prefix + "expert_used_count", 0));
+  SISKIN_TRY(const double eps, meta.f64_or(prefix + "attention.layer_norm_rms_epsilon", 1e-5));
+  if (!(eps >= 0) || eps > 1) return bad(file, prefix + "attention.layer_norm_rms_epsilon: expected a number from 0 to 1");
+  spec.rms_eps = static_cast<float>(eps);
+
+  if (spec.n_kv_heads == 0 || spec.n_heads % spec.n_kv_heads != 0) {
+    return bad(file, prefix + "attention.head_count_kv: " + std::to_string(spec.n_kv_heads) + " does not divide head_count " +
+                         std::to_string(spec.n_heads));
+  }
+  if (spec.head_dim == 0 || spec.head_dim % 2 != 0 || spec.head_dim > kMaxHeadDim) {
+    return bad(file, "head dimension " + std::to_string(spec.head_dim) + ", expected an even number up to " +
+                         std::to_string(kMaxHeadDim));
+  }
+  if (spec.n_experts > (1u << 16) || (spec.n_experts > 0 && (spec.top_k == 0 || spec.top_k > spec.n_experts))) {
+    return bad(file, prefix + "expert_used_count: " + std::to_string(spec.top_k) + " of expert_count " +
+                         std::to_string(spec.n_experts));
+  }
+  const TensorView* embedding = file.find("token_embd.weight");
+  if (embedding == nullptr) return bad(file, "token_embd.weight: missing");
+  spec.n_vocab = embedding->rows();
+  SISKIN_TRY_STATUS(parse_rope(file, spec));
+  return spec;
+}
+
+void begin_step(StepContext& ctx) {
+  const ModelSpec& spec = ctx.spec;
+  const size_t n = ctx.plan.n_tokens();
+  ctx.act.residual.resize(n * spec.d_model);
+  ctx.act.delta.resize(n * spec.d_model);
+  ctx.act.q.resize(n * spec.d_q());
+  ctx.act.k.resize(n * spec.d_kv());
+  ctx.act.v.resize(n * spec.d_kv());
+  embed(ctx);
+}
+
+void project_qkv(StepContext& ctx, size_t layer) {
+  const Tensor& wq = ctx.weights.get(Slot::attn_q, layer);
+  const Tensor& wk = ctx.weights.get(Slot::attn_k, layer);
+  const Tensor& wv = ctx.weights.get(Slot::attn_v, layer);
+  const size_t n = ctx.plan.n_tokens();
+  Activations& act = ctx.act;
+  act.normed.resize(n, ctx.spec.d_model, reads_int8(ctx, wq, n) || reads_int8(ctx, wk, n) || reads_int8(ctx, wv, n));
+  add_and_norm(ctx, n, layer == 0 ? Residual::keep : Residual::add_delta, ctx.weights.get(Slot::attn_norm, layer), act.normed);
+  ctx.enter(Part::qkv);
+  const LinearJob qkv[] = {{&wq.slices[0], act.q.data()}, {&wk.slices[0], act.k.data()}, {&wv.slices[0], act.v.data()}};
+  linear(ctx, act.normed, n, qkv);
+}
+
+void attend_and_project(StepContext& ctx, size_t layer) {
+  const Tensor& wo = ctx.weights.get(Slot::attn_output, layer);
+  const size_t n = ctx.plan.n_tokens();
+  ctx.act.attended.resize(n, ctx.spec.d_q(), reads_int8(ctx, wo, n));
+  attend(ctx, layer);
+  ctx.enter(Part::attn_output);
+  const LinearJob output{&wo.slices[0], ctx.act.delta.data()};
+  linear(ctx, ctx.act.attended, n, {&output, 1});
+}
+
+void feed_forward(StepContext& ctx, size_t layer) {
+  const bool moe = ctx.spec.is_moe();
+  const Tensor& gate = ctx.weights.get(moe ? Slot::ffn_gate_exps : Slot::ffn_gate, layer);
+  const Tensor& up = ctx.weights.get(moe ? Slot::ffn_up_exps : Slot::ffn_up, layer);
+  const size_t n = ctx.plan.n_tokens();
+  const bool router_int8 = moe && reads_int8(ctx, ctx.weights.get(Slot::ffn_gate_inp, layer), n);
+  const size_t rows = moe ? 1 : n;  // an expert may get one
+  ctx.act.normed.resize(n, ctx.spec.d_model, reads_int8(ctx, gate, rows) || reads_int8(ctx, up, rows) || router_int8);
+  add_and_norm(ctx, n, Residual::add_delta, ctx.weights.get(Slot::ffn_norm, layer), ctx.act.normed);
+  if (moe) {
+    moe_ffn(ctx, layer, n);
+  } else {
+    dense_ffn(ctx, layer, n);
+  }
+}
+
+void predict(StepContext& ctx) {
+  const size_t n = ctx.plan.n_logits(), d = ctx.spec.d_model;
+  if (n == 0) return;
+  const Tensor& head = ctx.weights.head();
+  ctx.act.last.resize(n, d, reads_int8(ctx, head, n));
+  ctx.act.logits.resize(n * ctx.spec.n_vocab);
+  size_t row = 0, out = 0;
+  for (const StepSlice& slice : ctx.plan.slices) {
+    row += slice.tokens.size() - slice.n_logits;
+    for (size_t i = 0; i < slice.n_logits; ++i, ++row, ++out) {
+      std::copy_n(ctx.act.residual.data() + row * d, d, ctx.act.residual.data() + out * d);
+      std::copy_n(ctx.act.delta.data() + row * d, d, ctx.act.delta.data() + out * d);
+    }
+  }
+  add_and_norm(ctx, n, Residual::add_delta, ctx.weights.get(Slot::output_norm), ctx.act.last);
+  ctx.enter(Part::head);
+  const LinearJob job{&head.slices[0], ctx.act.logits.data()};
+  linear(ctx, ctx.act.last, n, {&job, 1});
+}
+
+}  // namespace siskin
