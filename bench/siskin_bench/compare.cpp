@@ -58,7 +58,8 @@ std::string small_batches_table(std::span<const Row> group) {
 std::string top_k_table(std::span<const Row> group) {
   std::string text;
   for (const Row& base : group) {  // one fit for each count of parallel requests
-    if (&base != &*std::find_if(group.begin(), group.end(), [&](const Row& row) { return row.test.parallel == base.test.parallel; })) {
+    if (&base !=
+        &*std::find_if(group.begin(), group.end(), [&](const Row& row) { return row.test.parallel == base.test.parallel; })) {
       continue;
     }
     const double speed = median_read_speed(group);
@@ -73,10 +74,12 @@ std::string top_k_table(std::span<const Row> group) {
     const Line time = fit_line(k, seconds), read = fit_line(k, bytes);
     const double most = *std::max_element(k.begin(), k.end()), step = time.a + time.b * most;
     const double fixed_reading = read.a / (speed * 1e9), excess = time.a - fixed_reading;
-    text += fmt::format("\nt = a + b k over {} k from {:.0f} to {:.0f}: a = {:.3f} ms, b = {:.3f} ms ({:.1f} GB/s through the experts)\n",
-                        k.size(), *std::min_element(k.begin(), k.end()), most, time.a * 1e3, time.b * 1e3, read.b / time.b / 1e9);
     text += fmt::format(
-        "a is {:.1f}% of the step at k = {:.0f}: {:.1f}% is reading what no expert holds ({:.2f} MB at {:.1f} GB/s), {:.1f}% is overhead\n",
+        "\nt = a + b k over {} k from {:.0f} to {:.0f}: a = {:.3f} ms, b = {:.3f} ms ({:.1f} GB/s through the experts)\n",
+        k.size(), *std::min_element(k.begin(), k.end()), most, time.a * 1e3, time.b * 1e3, read.b / time.b / 1e9);
+    text += fmt::format(
+        "a is {:.1f}% of the step at k = {:.0f}: {:.1f}% is reading what no expert holds ({:.2f} MB at {:.1f} GB/s), {:.1f}% "
+        "is overhead\n",
         100 * time.a / step, most, 100 * fixed_reading / step, read.a / 1e6, speed, 100 * excess / step);
   }
   return text;

@@ -1,4 +1,5 @@
-// What the kernel counts of this process while something runs: page faults, context switches and, where it lets one, cache and TLB misses.
+// What the kernel counts of this process while something runs: page faults, context switches and, where it lets one, cache and
+// TLB misses.
 #pragma once
 
 #include <cstdint>

@@ -61,7 +61,8 @@ Explanation explain(const ModelInfo& model, const Test& test, const std::vector<
   std::vector<double> step_times;
   for (const Sample& sample : samples) step_times.push_back(sample.step_seconds());
   out.step_s = median(std::move(step_times));
-  // The limit in units per second: bytes at the plain loop's speed, or operations at the mix of peaks that the run could have had.
+  // The limit in units per second: bytes at the plain loop's speed, or operations at the mix of peaks that the run could have
+  // had.
   const double share = decode ? run.bandwidth_share() : run.flops_share().value_or(0);
   const double amount = decode ? run.bytes() : static_cast<double>(run.cost.flops());
   const double speed = share > 0 ? amount / (run.seconds * share) : 0;
@@ -83,7 +84,8 @@ Explanation explain(const ModelInfo& model, const Test& test, const std::vector<
     streamed += stream.amount;
     if (work <= 0 && stream.amount <= 0) continue;
     const double ideal = speed > 0 ? stream.amount / speed : 0;
-    add(fmt::format("{}: slower than the plain loop", stream.name), (work - ideal) / steps, work > 0 ? stream.amount / work / 1e9 : 0);
+    add(fmt::format("{}: slower than the plain loop", stream.name), (work - ideal) / steps,
+        work > 0 ? stream.amount / work / 1e9 : 0);
   }
   if (speed > 0) add("norms, embedding rows: in the limit, read beside other work", -(amount - streamed) / speed / steps);
   double wake = 0, imbalance = 0;
@@ -92,7 +94,9 @@ Explanation explain(const ModelInfo& model, const Test& test, const std::vector<
     wake += time.wake_s;
     imbalance += time.imbalance_s;
     const double alone = time.serial_s + (in_stream[part] ? 0 : time.work_s);
-    if (alone > 0) add(fmt::format("{}: {}", part_name(static_cast<Part>(part)), in_stream[part] ? "around its grids" : "all of it"), alone / steps);
+    if (alone > 0)
+      add(fmt::format("{}: {}", part_name(static_cast<Part>(part)), in_stream[part] ? "around its grids" : "all of it"),
+          alone / steps);
   }
   add("starting grids: threads not yet at work", wake / steps);
   add("ends of grids: threads that found no more work", imbalance / steps);
@@ -121,8 +125,8 @@ nlohmann::ordered_json to_json(const Explanation& e) {
 
 std::string to_table(const Test& test, const Explanation& e) {
   const bool decode = test.phase == Phase::decode;
-  std::string text = fmt::format("\n| {} with {} threads: one step | us | share | {} |\n| --- | ---: | ---: | ---: |\n", test.name(),
-                                 test.threads, decode ? "GB/s" : "GFLOP/s");
+  std::string text = fmt::format("\n| {} with {} threads: one step | us | share | {} |\n| --- | ---: | ---: | ---: |\n",
+                                 test.name(), test.threads, decode ? "GB/s" : "GFLOP/s");
   const auto line = [&](const std::string& name, double seconds, double rate) {
     text += fmt::format("| {} | {:.1f} | {:.1f}% | {} |\n", name, seconds * 1e6, 100 * seconds / e.step_s,
                         rate > 0 ? fmt::format("{:.1f}", rate) : "");
@@ -135,7 +139,8 @@ std::string to_table(const Test& test, const Explanation& e) {
     return value ? fmt::format("{}", *value) : std::string("not permitted here");
   };
   text += fmt::format(
-      "\nOver {} steps: page faults {} minor, {} major; context switches {} voluntary, {} involuntary; cache misses {}; TLB misses {}\n",
+      "\nOver {} steps: page faults {} minor, {} major; context switches {} voluntary, {} involuntary; cache misses {}; TLB "
+      "misses {}\n",
       e.steps, e.counts.minor_faults, e.counts.major_faults, e.counts.voluntary_switches, e.counts.involuntary_switches,
       count(e.counts.cache_misses), count(e.counts.tlb_misses));
   return text;

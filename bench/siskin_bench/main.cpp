@@ -62,8 +62,8 @@ void add_flags(cli::CommandLine& line, Flags& flags) {
       ->envname("SISKIN_MODEL")
       ->type_name("MODEL,...");
   add_list(app, "-p,--n-prompt", flags.lists.prompts, "Prefill tests: prompt lengths; 0 leaves them out (default: 512)", 0);
-  add_list(app, "-n,--n-gen,--predict", flags.lists.generations, "Decode tests: tokens to generate; 0 leaves them out (default: 64)",
-           0)
+  add_list(app, "-n,--n-gen,--predict", flags.lists.generations,
+           "Decode tests: tokens to generate; 0 leaves them out (default: 64)", 0)
       ->envname("SISKIN_PREDICT");
   add_list(app, "-t,--threads", flags.lists.threads, "Thread counts (default: all that this process may use)", 1)
       ->envname("SISKIN_THREADS");
@@ -119,7 +119,8 @@ class Bench {
     for (Test& test : tests) test.kv_type = flags_.kv_type;
     size_t longest = 0;
     for (const Test& test : tests) longest = std::max(longest, test.n + 1);
-    const auto most_threads = static_cast<unsigned>(*std::max_element(flags_.lists.threads.begin(), flags_.lists.threads.end()));
+    const auto most_threads =
+        static_cast<unsigned>(*std::max_element(flags_.lists.threads.begin(), flags_.lists.threads.end()));
     auto model = cli::load_model(file, {most_threads, longest, progress_});
     if (!model) return std::move(model).error();
 
@@ -260,15 +261,15 @@ class Bench {
 };
 
 int bench_main(int argc, const char* const* argv) {
-  cli::CommandLine line("siskin-bench", "",
-                        "Prefill and decode speed of models, with bytes read and shares of what this machine gives at that moment");
+  cli::CommandLine line(
+      "siskin-bench", "",
+      "Prefill and decode speed of models, with bytes read and shares of what this machine gives at that moment");
   Flags flags;
   add_flags(line, flags);
   if (const auto status = line.parse(argc, argv)) return *status;
   if (flags.lists.threads.empty()) flags.lists.threads = {usable_threads()};
   flags.kv_type = line.flags.kv_type;
-  if (cross(flags.lists).empty())
-    return line.misuse("nothing to measure: -p and -n are both 0");
+  if (cross(flags.lists).empty()) return line.misuse("nothing to measure: -p and -n are both 0");
   if (!flags.peer.empty() && flags.models.size() != 1) return line.misuse("--peer compares one model; give one with -m");
 
   Bench bench(flags, line.flags.progress);

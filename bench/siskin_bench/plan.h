@@ -35,7 +35,8 @@ struct Lists {
   std::vector<uint64_t> prompts = {512}, generations = {64}, threads, batches = {512}, parallel = {1}, top_k = {0};
 };
 
-// One repetition: the ledger of the phase under test alone, all requests together, and what the machine gave right before and after.
+// One repetition: the ledger of the phase under test alone, all requests together, and what the machine gave right before and
+// after.
 struct Sample {
   double seconds = 0;  // wall time of the steps, sampling included
   size_t steps = 0;
@@ -56,12 +57,13 @@ std::vector<Test> cross(const Lists& lists);
 // A session that fits the test.
 Result<std::unique_ptr<Session>> session_for(const std::shared_ptr<const Model>& model, const Test& test);
 
-// Prefill: n random tokens and one generated token, which that prefill's own last step yields. Decode: prompts of one token each, the
-// first the model's first of a text, then n steps of one token per request, greedy and past EOS. Errors: cancelled after Ctrl-C.
+// Prefill: n random tokens and one generated token, which that prefill's own last step yields. Decode: prompts of one token
+// each, the first the model's first of a text, then n steps of one token per request, greedy and past EOS. Errors: cancelled
+// after Ctrl-C.
 Result<Sample> run_once(Session& session, const Test& test);
 
-// What the machine gives, taken anew when the last look is older than a tenth of a second: so tests of a millisecond share one, and two
-// tests that follow each other share the one between them. For sessions of one model and thread count.
+// What the machine gives, taken anew when the last look is older than a tenth of a second: so tests of a millisecond share one,
+// and two tests that follow each other share the one between them. For sessions of one model and thread count.
 class Moment {
  public:
   struct Limits {

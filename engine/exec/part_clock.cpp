@@ -3,8 +3,9 @@
 namespace siskin {
 
 const char* part_name(Part part) {
-  constexpr const char* kNames[kParts] = {"between steps", "embedding", "norms",   "q, k, v", "rope, kv store", "attention", "attention output",
-                                          "router",        "routing",   "gate, up", "down",    "combine",        "head"};
+  constexpr const char* kNames[kParts] = {"between steps", "embedding",        "norms",  "q, k, v", "rope, kv store",
+                                          "attention",     "attention output", "router", "routing", "gate, up",
+                                          "down",          "combine",          "head"};
   return kNames[static_cast<size_t>(part)];
 }
 

@@ -1,11 +1,11 @@
-// PartClock: charges the time of the thread that runs a step to one part after another, and each grid's thread times to the part it
-// belongs to. Absent unless someone asked.
+// PartClock: charges the time of the thread that runs a step to one part after another, and each grid's thread times to the
+// part it belongs to. Absent unless someone asked.
 #pragma once
+
+#include <siskin/profile.h>
 
 #include <chrono>
 #include <span>
-
-#include <siskin/profile.h>
 
 namespace siskin {
 

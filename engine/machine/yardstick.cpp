@@ -43,7 +43,8 @@ double gflops_now(WorkerTeam& team, const ArithmeticLoop& loop) {
     if (seconds >= kPeakSeconds / 2) {
       return loop.ops * static_cast<double>(iterations) * static_cast<double>(team.threads()) / seconds / 1e9;
     }
-    iterations = static_cast<size_t>(static_cast<double>(iterations) * std::clamp(kPeakSeconds / std::max(seconds, 1e-6), 2.0, 100.0));
+    iterations =
+        static_cast<size_t>(static_cast<double>(iterations) * std::clamp(kPeakSeconds / std::max(seconds, 1e-6), 2.0, 100.0));
   }
 }
 

@@ -1,5 +1,5 @@
-// Sources of names, shapes and keys: llama.cpp's src/models/<architecture>.cpp (load_arch_hparams, load_arch_tensors), src/llama-arch.cpp
-// and the converters under conversion/, August 2026.
+// Sources of names, shapes and keys: llama.cpp's src/models/<architecture>.cpp (load_arch_hparams, load_arch_tensors),
+// src/llama-arch.cpp and the converters under conversion/, August 2026.
 #include "engine/synth/architecture.h"
 
 #include <algorithm>
@@ -30,7 +30,9 @@ class TensorNames {
   }
 
  private:
-  void add(const char* name, Shape shape, Filling filling) { tensors_.push_back({prefix_ + name, std::move(shape), filling, layer_}); }
+  void add(const char* name, Shape shape, Filling filling) {
+    tensors_.push_back({prefix_ + name, std::move(shape), filling, layer_});
+  }
   bool is(std::string_view architecture) const { return s_.architecture == architecture; }
 
   void add_attention() {
@@ -72,8 +74,10 @@ class TensorNames {
   }
 
   void add_ffn() {
-    add(is("dbrx") ? "attn_output_norm.weight" : is("gpt-oss") ? "post_attention_norm.weight" : "ffn_norm.weight", {s_.d_model},
-        Filling::ones);
+    add(is("dbrx")      ? "attn_output_norm.weight"
+        : is("gpt-oss") ? "post_attention_norm.weight"
+                        : "ffn_norm.weight",
+        {s_.d_model}, Filling::ones);
     if (s_.is_mixture() && layer_ >= s_.n_dense_layers) return add_experts();
     if (is("phi3")) {  // gate and up are one matrix
       add("ffn_up.weight", {2 * s_.d_ff, s_.d_model}, Filling::random);

@@ -1,4 +1,5 @@
-// The tensors and metadata of a shape, named and laid out as GGUF files of its architecture are, so that other engines load them.
+// The tensors and metadata of a shape, named and laid out as GGUF files of its architecture are, so that other engines load
+// them.
 #pragma once
 
 #include <cstddef>

@@ -123,10 +123,10 @@ Status check_shape(const ModelShape& shape, const std::string& name) {
   const struct {
     const char* key;
     size_t value;
-  } counts[] = {
-      {"n_layers", shape.n_layers}, {"d_model", shape.d_model}, {"n_heads", shape.n_heads}, {"n_kv_heads", shape.n_kv_heads},
-      {"head_dim", shape.head_dim}, {"d_ff", shape.d_ff},       {"n_vocab", shape.n_vocab}, {"ctx", shape.ctx},
-      {"value_dim", shape.value_dim}, {"rope_dim", shape.rope_dim}};
+  } counts[] = {{"n_layers", shape.n_layers},     {"d_model", shape.d_model},   {"n_heads", shape.n_heads},
+                {"n_kv_heads", shape.n_kv_heads}, {"head_dim", shape.head_dim}, {"d_ff", shape.d_ff},
+                {"n_vocab", shape.n_vocab},       {"ctx", shape.ctx},           {"value_dim", shape.value_dim},
+                {"rope_dim", shape.rope_dim}};
   for (const auto& count : counts) {
     if (count.value == 0 || count.value > kMost) {
       return Error{ErrorCode::corrupt_file, name + ": " + count.key + ": expected 1 to " + std::to_string(kMost) + ", got " +
@@ -162,7 +162,8 @@ Status check_shape(const ModelShape& shape, const std::string& name) {
                {"n_dense_layers", shape.n_dense_layers, shape.n_experts == 0 ? 0 : kMost}};
   for (const auto& part : parts) {
     if (part.value > part.most) {
-      return wrong(std::string(part.key) + ": expected at most " + std::to_string(part.most) + ", got " + std::to_string(part.value));
+      return wrong(std::string(part.key) + ": expected at most " + std::to_string(part.most) + ", got " +
+                   std::to_string(part.value));
     }
   }
   const bool latent = shape.architecture == "deepseek2";

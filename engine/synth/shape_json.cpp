@@ -40,8 +40,11 @@ double number_or(const Json& config, const char* key, double fallback) {
 
 // GGUF's word for a model_type: its llama is also Mistral, and Mixtral with experts.
 std::string architecture_of(const std::string& model_type) {
-  constexpr const char* kOthers[][2] = {{"mistral", "llama"},          {"mixtral", "llama"},   {"qwen3_moe", "qwen3moe"},
-                                        {"deepseek_v2", "deepseek2"}, {"gpt_oss", "gpt-oss"}};
+  constexpr const char* kOthers[][2] = {{"mistral", "llama"},
+                                        {"mixtral", "llama"},
+                                        {"qwen3_moe", "qwen3moe"},
+                                        {"deepseek_v2", "deepseek2"},
+                                        {"gpt_oss", "gpt-oss"}};
   for (const auto& [theirs, gguf] : kOthers) {
     if (model_type == theirs) return gguf;
   }
@@ -66,7 +69,8 @@ Result<ModelShape> parse_shape_json(std::string_view text, const std::string& na
   SISKIN_TRY(shape.head_dim, count_or(config, {"head_dim"}, 0, name));
   SISKIN_TRY(shape.d_ff, count_or(config, {"intermediate_size", "ffn_hidden_size"}, 0, name));
   SISKIN_TRY(shape.d_expert, count_or(config, {"moe_intermediate_size"}, 0, name));
-  SISKIN_TRY(shape.n_experts, count_or(config, {"num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"}, 0, name));
+  SISKIN_TRY(shape.n_experts,
+             count_or(config, {"num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"}, 0, name));
   SISKIN_TRY(shape.top_k, count_or(config, {"num_experts_per_tok", "moe_top_k"}, 0, name));
   SISKIN_TRY(shape.n_shared_experts, count_or(config, {"n_shared_experts"}, 0, name));
   SISKIN_TRY(shape.n_dense_layers, count_or(config, {"first_k_dense_replace"}, 0, name));
@@ -86,7 +90,8 @@ Result<ModelShape> parse_shape_json(std::string_view text, const std::string& na
   shape.rope_theta = number_or(config, "rope_theta", 10000);
   shape.norm_eps = number_or(config, "rms_norm_eps", 1e-5);
   const Json* tied = find_member(config, "tie_word_embeddings");
-  shape.tied = tied != nullptr && tied->is_boolean() ? tied->get<bool>() : shape.architecture == "gemma";  // its class's default
+  shape.tied =
+      tied != nullptr && tied->is_boolean() ? tied->get<bool>() : shape.architecture == "gemma";  // its class's default
   complete_shape(shape);
   return shape;
 }

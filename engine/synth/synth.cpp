@@ -49,7 +49,8 @@ struct SynthPlan {
   double embedding_sigma() const { return std::sqrt(2.0 * static_cast<double>(shape.n_layers)); }
   // Gemma multiplies what it looks up by sqrt(d_model).
   double stored_embedding_sigma() const {
-    return shape.architecture == "gemma" ? embedding_sigma() / std::sqrt(static_cast<double>(shape.d_model)) : embedding_sigma();
+    return shape.architecture == "gemma" ? embedding_sigma() / std::sqrt(static_cast<double>(shape.d_model))
+                                         : embedding_sigma();
   }
   // A tied head multiplies by those same embeddings. The last norm takes their size out, so that logits are about 1 either way,
   // and flips half of the signs, or every token would predict itself and decoding would run one token, and one set of experts,
@@ -71,14 +72,13 @@ struct SynthPlan {
   }
 };
 
-size_t elements_of(const Shape& shape) {
-  return std::accumulate(shape.begin(), shape.end(), size_t{1}, std::multiplies<>());
-}
+size_t elements_of(const Shape& shape) { return std::accumulate(shape.begin(), shape.end(), size_t{1}, std::multiplies<>()); }
 
 // Row 0 of a skewed model's residual outputs is zero; everything else of a row comes from its own stream.
 void fill_row(const SynthPlan& plan, Filling filling, DType type, size_t cols, size_t row, size_t rows_per_matrix,
               uint64_t seed, std::byte* out) {
-  const double sigma = filling == Filling::embedding ? plan.stored_embedding_sigma() : 1.0 / std::sqrt(static_cast<double>(cols));
+  const double sigma =
+      filling == Filling::embedding ? plan.stored_embedding_sigma() : 1.0 / std::sqrt(static_cast<double>(cols));
   if (plan.skewed() && filling == Filling::residual_output && row % rows_per_matrix == 0) {
     std::memset(out, 0, row_bytes(type, cols));  // zero bytes are zero weights: a zero scale, or +0
     return;
@@ -149,7 +149,6 @@ class TensorList {
     };
     sources_.push_back(std::move(source));
   }
-
 
   const SynthPlan& plan_;
   tbb::task_arena& arena_;

@@ -1,9 +1,9 @@
 // A tiny OLMoE with logits from Hugging Face transformers, float64 for the most part (tests/golden/olmoe.py).
 
+#include <siskin/session.h>
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
-
-#include <siskin/session.h>
 
 #include "tests/engine/tools_data.h"
 #include "tests/places.h"

@@ -1,11 +1,11 @@
 // Where the time of a session's steps went: part by part, and within a part what the threads did. For `siskin-bench --explain`.
 #pragma once
 
+#include <siskin/export.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
-
-#include <siskin/export.h>
 
 namespace siskin {
 
@@ -27,8 +27,8 @@ enum class Part : uint8_t {
 inline constexpr size_t kParts = 13;
 SISKIN_API const char* part_name(Part part);
 
-// Seconds of one part; with T threads, work, wake and imbalance are sums over the threads / T, so that the four add up to the part's
-// wall time.
+// Seconds of one part; with T threads, work, wake and imbalance are sums over the threads / T, so that the four add up to the
+// part's wall time.
 struct PartTime {
   double serial_s = 0;     // outside any grid: one thread, the others wait
   double work_s = 0;       // in tasks

@@ -1,5 +1,5 @@
-// What the machine gives at this moment, on a session's own threads: for measurements in pairs. (A cached machine profile cannot say so on
-// a machine whose neighbours come and go: its bandwidth may halve within the hour.)
+// What the machine gives at this moment, on a session's own threads: for measurements in pairs. (A cached machine profile
+// cannot say so on a machine whose neighbours come and go: its bandwidth may halve within the hour.)
 #pragma once
 
 #include <siskin/export.h>
