@@ -21,10 +21,11 @@ struct Loss {
 };
 
 struct Explanation {
-  double step_s = 0;   // the median of the samples without the clock
-  double limit_s = 0;  // bytes / paired bandwidth, or operations / paired peak
+  double step_s = 0;           // of the explained run
+  double without_clock_s = 0;  // the median of the samples, at that run's bandwidth
+  double limit_s = 0;          // bytes / paired bandwidth, or operations / paired peak
   std::vector<Loss> losses;
-  double unexplained_s = 0;  // step - limit - losses: the clock itself, and drift between the runs
+  double unexplained_s = 0;  // step - limit - losses
   Counts counts;             // of the explained run
   size_t steps = 0;
 };
