@@ -3,13 +3,16 @@
 #include "formats/packed/layout.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
+#include <type_traits>
 
 #include "formats/blocks/half.h"
 #include "formats/blocks/q4_0.h"
 #include "formats/blocks/q8_0.h"
 #include "formats/check.h"
 #include "formats/packed/quant_strips.h"
+#include "formats/packed/transpose.h"
 
 namespace siskin {
 namespace {
@@ -26,16 +29,17 @@ size_t element_offset(size_t row, size_t k) {
 }
 
 // `units` elements per row, each row `row_stride` bytes after the last.
-template <class Unit>
+template <class Vector>
 void pack_units(const std::byte* rows, size_t n_rows, size_t row_stride, size_t units, std::byte* strip) {
-  // 16 units at a time, so that the reads of each row and the writes of the strip both stay within a few cache lines.
-  for (size_t begin = 0; begin < units; begin += 16) {
-    const size_t end = std::min(begin + 16, units);
+  using Unit = std::remove_cvref_t<decltype(Vector{}[0])>;
+  size_t begin = 0;
+  if (n_rows == kStripRows) {
+    begin = units - units % (sizeof(Vector) / sizeof(Unit));
+    transpose_rows<Vector>(rows, row_stride, begin, strip);
+  }
+  for (size_t u = begin; u < units; ++u) {
     for (size_t r = 0; r < n_rows; ++r) {
-      const std::byte* row = rows + r * row_stride;
-      for (size_t u = begin; u < end; ++u) {
-        std::memcpy(strip + element_offset<Unit, 1>(r, u), row + u * sizeof(Unit), sizeof(Unit));
-      }
+      std::memcpy(strip + element_offset<Unit, 1>(r, u), rows + r * row_stride + u * sizeof(Unit), sizeof(Unit));
     }
   }
 }
@@ -43,7 +47,7 @@ void pack_units(const std::byte* rows, size_t n_rows, size_t row_stride, size_t 
 // Pairs move as one; an odd last column gets a zero beside it.
 void pack_bf16(const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
   const size_t row_stride = cols * sizeof(uint16_t);
-  pack_units<uint32_t>(rows, n_rows, row_stride, cols / 2, strip);
+  pack_units<Vector32>(rows, n_rows, row_stride, cols / 2, strip);
   if (cols % 2 == 0) return;
   std::memset(strip + cols / 2 * kStripRows * sizeof(uint32_t), 0, kStripRows * sizeof(uint32_t));
   for (size_t r = 0; r < n_rows; ++r) {
@@ -87,9 +91,24 @@ struct QuantStrip {
     return block;
   }
 
+  // One block of each of 16 rows, `row_stride` bytes apart.
+  static void pack_whole(const std::byte* blocks, size_t row_stride, std::byte* packed) {
+    for (size_t row = 0; row < kStripRows; ++row)
+      std::memcpy(packed + row * 2, blocks + row * row_stride + offsetof(Block, scale), 2);
+    transpose_rows<Vector32>(blocks + offsetof(Block, q), row_stride, kGroups, packed + kScaleBytes);
+    if (Flip == 0) return;
+    for (size_t i = kScaleBytes; i < kBytes; i += sizeof(Vector32)) {
+      store_vector(packed + i, load_vector<Vector32>(packed + i) ^ Flip);
+    }
+  }
+
   static void pack(const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
     const size_t n_blocks = cols / kQuantBlock;
     for (size_t b = 0; b < n_blocks; ++b) {
+      if (n_rows == kStripRows) {
+        pack_whole(rows + b * sizeof(Block), n_blocks * sizeof(Block), strip + b * kBytes);
+        continue;
+      }
       for (size_t r = 0; r < n_rows; ++r) {
         Block block;
         std::memcpy(&block, rows + (r * n_blocks + b) * sizeof(Block), sizeof(Block));
@@ -117,9 +136,9 @@ static_assert(StripQ8::kBytes == kPackedQ8Block && StripQ4::kBytes == kPackedQ4B
 void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
   switch (type) {
     case DType::F32:
-      return pack_units<uint32_t>(rows, n_rows, cols * sizeof(uint32_t), cols, strip);
+      return pack_units<Vector32>(rows, n_rows, cols * sizeof(uint32_t), cols, strip);
     case DType::F16:
-      return pack_units<uint16_t>(rows, n_rows, cols * sizeof(uint16_t), cols, strip);
+      return pack_units<Vector16>(rows, n_rows, cols * sizeof(uint16_t), cols, strip);
     case DType::BF16:
       return pack_bf16(rows, n_rows, cols, strip);
     case DType::Q8_0:
