@@ -1,5 +1,5 @@
-// ModelFile: one model on disk, a GGUF file (or its splits) or a Hugging Face folder, seen as metadata and tensors in GGUF's
-// vocabulary. It owns the memory mappings; views into it live as long as it does.
+// ModelFile: one model on disk, a GGUF file (or its splits), a packed file or a Hugging Face folder, seen as metadata and
+// tensors in GGUF's vocabulary. It owns the memory mappings; views into it live as long as it does.
 #pragma once
 
 #include <filesystem>
@@ -31,20 +31,28 @@ class ModelFile {
 
   const std::filesystem::path& path() const;
   bool is_hugging_face() const;
+  // The slices of matrices are packed strips (formats/packed_file.h), not rows; vectors are as in a GGUF file.
+  bool is_packed() const;
   const Metadata& metadata() const;
   std::span<const TensorView> tensors() const;
   const TensorView* find(std::string_view name) const;  // nullptr when absent
   size_t file_bytes() const;                            // all files of the model that hold weights
   // Tells the kernel that the pages of this tensor will not be read again (they were packed).
   void release(const TensorView& tensor) const;
+  // The same for a part of one slice.
+  void release(const std::byte* begin, size_t n) const;
+  // Tells the kernel that all of the file will be read again and again where it is mapped.
+  void keep_mapped() const;
 
  private:
   struct State;
   explicit ModelFile(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
+
+  friend RopePairing rope_pairing(const ModelFile& file);
 };
 
-// The pairing of q/k rows in this file, from its kind and architecture.
+// The pairing of q/k rows in this file, from its kind and architecture; a packed file says which.
 RopePairing rope_pairing(const ModelFile& file);
 
 }  // namespace siskin

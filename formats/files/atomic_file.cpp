@@ -10,12 +10,15 @@
 #include <utility>
 
 #include "formats/files/error_text.h"
+#include "formats/try.h"
 
 namespace siskin {
 namespace {
 
 constexpr int kNameAttempts = 100;
-constexpr size_t kWriteBytes = size_t{1} << 30;  // one write() moves at most 2 GiB
+// Written in blocks at multiples of their size, so that the page cache holds the file in pages as large as it has: a packed file is
+// then mapped in huge pages.
+constexpr size_t kWriteBytes = size_t{8} << 20;
 
 std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
@@ -50,7 +53,8 @@ Result<AtomicFile> AtomicFile::create(const std::filesystem::path& target, size_
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : target_(std::move(other.target_)),
       temporary_(std::move(other.temporary_)),
-      descriptor_(std::exchange(other.descriptor_, -1)) {}
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      pending_(std::move(other.pending_)) {}
 
 AtomicFile::~AtomicFile() {
   if (descriptor_ < 0) return;
@@ -60,16 +64,29 @@ AtomicFile::~AtomicFile() {
 
 Status AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor_, bytes.data(), std::min(bytes.size(), kWriteBytes));
+    const size_t n = std::min(bytes.size(), kWriteBytes - pending_.size());
+    pending_.insert(pending_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(n));
+    bytes = bytes.subspan(n);
+    if (pending_.size() == kWriteBytes) SISKIN_TRY_STATUS(flush());
+  }
+  return {};
+}
+
+Status AtomicFile::flush() {
+  std::span<const std::byte> bytes(pending_);
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return system_error(target_.string(), "cannot write", errno);
     if (written == 0) return system_error(target_.string(), "cannot write", ENOSPC);
     bytes = bytes.subspan(static_cast<size_t>(written));
   }
+  pending_.clear();
   return {};
 }
 
 Status AtomicFile::commit() {
+  SISKIN_TRY_STATUS(flush());
   if (fsync(descriptor_) != 0) return system_error(target_.string(), "cannot sync", errno);
   if (rename(temporary_.c_str(), target_.c_str()) != 0) return system_error(target_.string(), "cannot rename to it", errno);
   close(std::exchange(descriptor_, -1));

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace siskin {
 
@@ -19,16 +20,19 @@ class AtomicFile {
   AtomicFile& operator=(AtomicFile&&) = delete;
   ~AtomicFile();  // without commit(): the temporary is removed, the target is as it was
 
+  // Appends. What the file system refuses may show only in a later call, at the latest in commit().
   Status write(std::span<const std::byte> bytes);
   // Syncs the file, gives it its name and syncs the folder.
   Status commit();
 
  private:
   AtomicFile() = default;
+  Status flush();
 
   std::filesystem::path target_;
   std::filesystem::path temporary_;
   int descriptor_ = -1;
+  std::vector<std::byte> pending_;  // appended and not yet written
 };
 
 }  // namespace siskin

@@ -5,6 +5,7 @@
 #include "formats/checked_math.h"
 #include "formats/files/gguf_cursor.h"
 #include "formats/files/gguf_format.h"
+#include "formats/files/gguf_header.h"
 #include "formats/files/gguf_values.h"
 #include "formats/gguf.h"
 #include "formats/try.h"
@@ -84,14 +85,14 @@ Result<Shape> read_shape(GgufCursor& cursor, const std::string& name) {
   return shape;
 }
 
-// nullopt: more bytes than size_t can count. REQUIRES: cols is a multiple of the block.
-std::optional<size_t> tensor_bytes(const DTypeInfo& info, const TensorView& view) {
+std::optional<size_t> bytes_of_rows(const TensorView& view) {
+  const DTypeInfo& info = dtype_info(view.type);
   const auto row = checked_mul(view.cols() / info.block_elems, info.block_bytes);
   if (!row) return std::nullopt;
   return checked_mul(*row, view.elements() / view.cols());
 }
 
-Result<Described> read_description(GgufCursor& cursor) {
+Result<Described> read_description(GgufCursor& cursor, TensorBytes tensor_bytes) {
   Described tensor;
   const size_t name_at = cursor.offset();
   SISKIN_TRY(const std::string_view name, cursor.string("a tensor's name"));
@@ -113,15 +114,19 @@ Result<Described> read_description(GgufCursor& cursor) {
                       tensor.view.name + ": rows of " + std::to_string(tensor.view.cols()) +
                           " elements, expected a multiple of " + std::to_string(info->block_elems) + " for " + info->name);
   }
-  const auto bytes = tensor_bytes(*info, tensor.view);
-  if (!bytes) return corrupt_at(cursor.file(), type_at, tensor.view.name + ": more bytes than 64 bits can count");
+  const auto bytes = tensor_bytes(tensor.view);
+  if (!bytes) {
+    return corrupt_at(
+        cursor.file(), type_at,
+        tensor.view.name + ": " + info->name + " " + shape_text(tensor.view.shape) + ", more bytes than a file can hold");
+  }
   tensor.bytes = *bytes;
   tensor.at = cursor.offset();
   SISKIN_TRY(tensor.offset, cursor.number<uint64_t>("a tensor's offset"));
   return tensor;
 }
 
-Result<std::vector<Described>> read_descriptions(GgufCursor& cursor, uint64_t count) {
+Result<std::vector<Described>> read_descriptions(GgufCursor& cursor, uint64_t count, TensorBytes tensor_bytes) {
   // The shortest description: a length, one byte of name, a dimension count, one dimension, a type, an offset.
   const size_t shortest = cursor.length_bytes() + 1 + 4 + cursor.length_bytes() + 4 + 8;
   if (count > cursor.left() / shortest) {
@@ -134,7 +139,7 @@ Result<std::vector<Described>> read_descriptions(GgufCursor& cursor, uint64_t co
   std::set<std::string_view> names;             // ordered: no choice of names makes it slow
   for (uint64_t i = 0; i < count; ++i) {
     const size_t start = cursor.offset();
-    SISKIN_TRY(Described tensor, read_description(cursor));
+    SISKIN_TRY(Described tensor, read_description(cursor, tensor_bytes));
     tensors.push_back(std::move(tensor));
     if (!names.insert(tensors.back().view.name).second) {
       return corrupt_at(cursor.file(), start, "tensor " + in_quotes(tensors.back().view.name) + " appears twice");
@@ -182,16 +187,32 @@ TensorView bind(Described&& tensor, const std::byte* data) {
   return view;
 }
 
+// Everything before the data. `alignment` is what the file says.
+Result<std::vector<Described>> read_all(GgufCursor& cursor, TensorBytes tensor_bytes, GgufContents& contents,
+                                        size_t& alignment) {
+  SISKIN_TRY(const Header header, read_header(cursor));
+  contents.version = header.version;
+  SISKIN_TRY(contents.metadata, read_gguf_metadata(cursor, header.n_pairs));
+  SISKIN_TRY(alignment, alignment_of(contents.metadata, cursor.file()));
+  return read_descriptions(cursor, header.n_tensors, tensor_bytes);
+}
+
+Status bind_all(std::vector<Described> tensors, std::span<const std::byte> data, const std::string& name, size_t alignment,
+                GgufContents& contents) {
+  SISKIN_TRY_STATUS(check_ranges(tensors, name, data.size(), alignment));
+  contents.tensors.reserve(tensors.size());
+  // Slices only now: their number is bounded by the file's size because no ranges overlap.
+  for (Described& tensor : tensors) contents.tensors.push_back(bind(std::move(tensor), data.data()));
+  return {};
+}
+
 }  // namespace
 
 Result<GgufContents> parse_gguf(std::span<const std::byte> bytes, const std::string& name) {
   GgufCursor cursor(bytes, name);
-  SISKIN_TRY(const Header header, read_header(cursor));
   GgufContents contents;
-  contents.version = header.version;
-  SISKIN_TRY(contents.metadata, read_gguf_metadata(cursor, header.n_pairs));
-  SISKIN_TRY(const size_t alignment, alignment_of(contents.metadata, name));
-  SISKIN_TRY(std::vector<Described> tensors, read_descriptions(cursor, header.n_tensors));
+  size_t alignment = 0;
+  SISKIN_TRY(std::vector<Described> tensors, read_all(cursor, bytes_of_rows, contents, alignment));
   if (tensors.empty()) return contents;
 
   const auto data_start = checked_round_up(cursor.offset(), alignment);
@@ -200,10 +221,17 @@ Result<GgufContents> parse_gguf(std::span<const std::byte> bytes, const std::str
                       "the file ends before its tensor data, expected at a multiple of " + std::to_string(alignment) +
                           ", got a file of " + std::to_string(bytes.size()) + " bytes");
   }
-  SISKIN_TRY_STATUS(check_ranges(tensors, name, bytes.size() - *data_start, alignment));
-  contents.tensors.reserve(tensors.size());
-  // Slices only now: their number is bounded by the file's size because no ranges overlap.
-  for (Described& tensor : tensors) contents.tensors.push_back(bind(std::move(tensor), bytes.data() + *data_start));
+  SISKIN_TRY_STATUS(bind_all(std::move(tensors), bytes.subspan(*data_start), name, alignment, contents));
+  return contents;
+}
+
+Result<GgufContents> parse_gguf_header(std::span<const std::byte> header, std::span<const std::byte> data,
+                                       const std::string& name, TensorBytes tensor_bytes) {
+  GgufCursor cursor(header, name);
+  GgufContents contents;
+  size_t alignment = 0;
+  SISKIN_TRY(std::vector<Described> tensors, read_all(cursor, tensor_bytes, contents, alignment));
+  SISKIN_TRY_STATUS(bind_all(std::move(tensors), data, name, alignment, contents));
   return contents;
 }
 

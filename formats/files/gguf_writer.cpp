@@ -8,6 +8,7 @@
 #include "formats/files/atomic_file.h"
 #include "formats/files/error_text.h"
 #include "formats/files/gguf_format.h"
+#include "formats/files/gguf_header.h"
 #include "formats/files/tensor_source.h"
 #include "formats/gguf.h"
 #include "formats/try.h"
@@ -37,7 +38,7 @@ class Bytes {
     number(uint64_t{count});
   }
   void pad(size_t alignment) { out_.resize((out_.size() + alignment - 1) / alignment * alignment); }
-  std::span<const std::byte> view() const { return out_; }
+  std::vector<std::byte> take() { return std::move(out_); }
 
  private:
   std::vector<std::byte> out_;
@@ -130,7 +131,10 @@ Status check_tensors(std::span<const GgufTensorSource> tensors, const std::strin
   return {};
 }
 
-Result<Bytes> header(const Metadata& metadata, std::span<const GgufTensorSource> tensors, const std::string& file) {
+}  // namespace
+
+Result<std::vector<std::byte>> gguf_header(const Metadata& metadata, std::span<const GgufTensorSource> tensors,
+                                           size_t alignment, const std::string& file) {
   Bytes out;
   uint64_t n_pairs = 0;
   const auto describes_file = [](std::string_view key) {
@@ -159,16 +163,16 @@ Result<Bytes> header(const Metadata& metadata, std::span<const GgufTensorSource>
     for (auto dim = tensor.shape.rbegin(); dim != tensor.shape.rend(); ++dim) out.number(uint64_t{*dim});
     out.number(static_cast<uint32_t>(tensor.type));
     out.number(offset);
-    offset += *checked_round_up(source_bytes(tensor), kGgufAlignment);
+    offset += *checked_round_up(source_bytes(tensor), alignment);
   }
   out.pad(kGgufAlignment);
-  return out;
+  return out.take();
 }
 
-Result<size_t> padded_data_bytes(std::span<const GgufTensorSource> tensors, const std::string& file) {
+Result<size_t> padded_data_bytes(std::span<const GgufTensorSource> tensors, size_t alignment, const std::string& file) {
   size_t total = 0;
   for (const GgufTensorSource& tensor : tensors) {
-    const auto padded = checked_round_up(source_bytes(tensor), kGgufAlignment);
+    const auto padded = checked_round_up(source_bytes(tensor), alignment);
     const auto sum = padded ? checked_add(total, *padded) : std::nullopt;
     // Offsets within a file are signed in every system call.
     if (!sum || *sum > size_t{std::numeric_limits<int64_t>::max()} / 2) {
@@ -179,18 +183,16 @@ Result<size_t> padded_data_bytes(std::span<const GgufTensorSource> tensors, cons
   return total;
 }
 
-}  // namespace
-
 Status write_gguf(const std::filesystem::path& path, const Metadata& metadata, std::span<const GgufTensorSource> tensors,
                   const std::function<bool(size_t done, size_t total)>& on_bytes) {
   const std::string name = path.string();
   SISKIN_TRY_STATUS(check_tensors(tensors, name));
-  SISKIN_TRY(const size_t data_bytes, padded_data_bytes(tensors, name));
-  SISKIN_TRY(const Bytes head, header(metadata, tensors, name));
-  const size_t total = head.view().size() + data_bytes;
+  SISKIN_TRY(const size_t data_bytes, padded_data_bytes(tensors, kGgufAlignment, name));
+  SISKIN_TRY(const std::vector<std::byte> head, gguf_header(metadata, tensors, kGgufAlignment, name));
+  const size_t total = head.size() + data_bytes;
   SISKIN_TRY(AtomicFile file, AtomicFile::create(path, total));
-  SISKIN_TRY_STATUS(file.write(head.view()));
-  SISKIN_TRY_STATUS(write_sources(file, name, tensors, kGgufAlignment, {head.view().size(), total, on_bytes}));
+  SISKIN_TRY_STATUS(file.write(head));
+  SISKIN_TRY_STATUS(write_sources(file, name, tensors, kGgufAlignment, {head.size(), total, on_bytes}));
   return file.commit();
 }
 

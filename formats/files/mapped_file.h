@@ -26,6 +26,8 @@ class MappedFile {
   // Drops the whole pages inside [begin, begin + n) from this process; a later read brings them back from the file.
   // REQUIRES: the range lies in bytes().
   void release(const std::byte* begin, size_t n) const;
+  // Asks for the whole file to be read ahead, and for huge pages where the file system's cache has them.
+  void keep() const;
 
  private:
   MappedFile() = default;

@@ -8,6 +8,7 @@
 
 #include "formats/files/error_text.h"
 #include "formats/files/model_parts.h"
+#include "formats/packed_file.h"
 #include "formats/try.h"
 
 namespace siskin {
@@ -33,9 +34,20 @@ std::string guess(std::span<const std::byte> bytes) {
   return "";
 }
 
+Result<ModelParts> open_packed(MappedFile file) {
+  SISKIN_TRY(PackedContents contents, parse_packed(file.bytes(), file.name()));
+  ModelParts parts;
+  parts.files.push_back(std::move(file));
+  parts.metadata = std::move(contents.metadata);
+  parts.tensors = std::move(contents.tensors);
+  parts.packed = contents.pairing;
+  return parts;
+}
+
 Result<ModelParts> open_file(const std::filesystem::path& path) {
   {
-    SISKIN_TRY(const MappedFile file, MappedFile::open(path));
+    SISKIN_TRY(MappedFile file, MappedFile::open(path));
+    if (is_packed_file(file.bytes())) return open_packed(std::move(file));
     const std::string_view magic(reinterpret_cast<const char*>(file.bytes().data()), std::min<size_t>(4, file.bytes().size()));
     if (magic != "GGUF" && magic != "FUGG") {
       return corrupt_file(file.name(),
@@ -66,6 +78,7 @@ ModelFile::~ModelFile() = default;
 
 const std::filesystem::path& ModelFile::path() const { return state_->path; }
 bool ModelFile::is_hugging_face() const { return state_->is_hugging_face; }
+bool ModelFile::is_packed() const { return state_->parts.packed.has_value(); }
 const Metadata& ModelFile::metadata() const { return state_->parts.metadata; }
 std::span<const TensorView> ModelFile::tensors() const { return state_->parts.tensors; }
 
@@ -86,13 +99,22 @@ void ModelFile::release(const TensorView& tensor) const {
     const std::byte* begin = tensor.slices[i];
     const std::byte* end = begin + tensor.slice_bytes;
     while (++i < tensor.slices.size() && tensor.slices[i] == end) end += tensor.slice_bytes;
-    for (const MappedFile& file : state_->parts.files) {
-      if (file.contains(begin)) file.release(begin, static_cast<size_t>(end - begin));
-    }
+    release(begin, static_cast<size_t>(end - begin));
   }
 }
 
+void ModelFile::release(const std::byte* begin, size_t n) const {
+  for (const MappedFile& file : state_->parts.files) {
+    if (file.contains(begin)) file.release(begin, n);
+  }
+}
+
+void ModelFile::keep_mapped() const {
+  for (const MappedFile& file : state_->parts.files) file.keep();
+}
+
 RopePairing rope_pairing(const ModelFile& file) {
+  if (file.is_packed()) return *file.state_->parts.packed;
   // llama.cpp's converter permutes q and k for the llama architecture alone; every other one keeps Hugging Face's order.
   const auto architecture = file.metadata().string_or("general.architecture", "");
   const bool permuted = !file.is_hugging_face() && architecture && *architecture == "llama";

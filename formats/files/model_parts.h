@@ -4,10 +4,12 @@
 #include <siskin/result.h>
 
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "formats/files/mapped_file.h"
 #include "formats/metadata.h"
+#include "formats/model_file.h"
 #include "formats/tensor_view.h"
 
 namespace siskin {
@@ -15,7 +17,8 @@ namespace siskin {
 struct ModelParts {
   std::vector<MappedFile> files;  // those that hold weights
   Metadata metadata;
-  std::vector<TensorView> tensors;  // slices point into `files`
+  std::vector<TensorView> tensors;    // slices point into `files`
+  std::optional<RopePairing> packed;  // of a packed file: what it says
 };
 
 // A GGUF file; where it is one part of several (split.count > 1), all of them, wherever in the row `path` stands.
