@@ -3,6 +3,8 @@
 
 #include <sched.h>
 #include <siskin/machine.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -64,17 +66,19 @@ void keep_least(std::optional<T>& least, std::optional<T> value) {
 struct MemoryFiles {
   const char* limit;
   const char* usage;
-  const char* droppable;  // the key of memory.stat that counts inactive file pages
+  const char* droppable[2];  // keys of memory.stat that count file pages: a model's file read twice is among the active ones
 };
-constexpr MemoryFiles kMemoryV2{"memory.max", "memory.current", "inactive_file"};
-constexpr MemoryFiles kMemoryV1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
+constexpr MemoryFiles kMemoryV2{"memory.max", "memory.current", {"inactive_file", "active_file"}};
+constexpr MemoryFiles kMemoryV1{
+    "memory.limit_in_bytes", "memory.usage_in_bytes", {"total_inactive_file", "total_active_file"}};
 
 std::optional<uint64_t> memory_left(const std::filesystem::path& folder, const MemoryFiles& files) {
   const auto limit = parse_memory_limit(read_small_file(folder / files.limit));
   const auto usage = parse_integer(read_small_file(folder / files.usage));
   if (!limit || !usage || *usage < 0) return std::nullopt;
-  const uint64_t droppable = parse_stat(read_small_file(folder / "memory.stat"), files.droppable).value_or(0);
-  const uint64_t held = static_cast<uint64_t>(*usage) - std::min(droppable, static_cast<uint64_t>(*usage));
+  const std::string stat = read_small_file(folder / "memory.stat");
+  uint64_t held = static_cast<uint64_t>(*usage);
+  for (const char* key : files.droppable) held -= std::min(held, parse_stat(stat, key).value_or(0));
   return *limit - std::min(*limit, held);
 }
 
@@ -197,6 +201,12 @@ std::optional<uint64_t> cgroup_memory_limit(const std::filesystem::path& root, c
   });
 }
 
+std::optional<uint64_t> address_space_left(uint64_t limit, std::string_view statm) {
+  const auto pages = parse_integer(statm.substr(0, statm.find(' ')));
+  if (!pages || *pages < 0) return std::nullopt;
+  return limit - std::min(limit, static_cast<uint64_t>(*pages) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
+}
+
 std::optional<double> current_cpu_quota() { return cgroup_cpu_quota(kCgroupRoot, own_cgroup()); }
 
 uint64_t total_memory_bytes() {
@@ -215,9 +225,13 @@ unsigned threads_within(unsigned cpus, std::optional<double> quota) {
 unsigned usable_threads() { return threads_within(affinity_threads(), current_cpu_quota()); }
 
 uint64_t available_memory_bytes() {
-  const uint64_t machine = parse_meminfo(read_small_file("/proc/meminfo"), "MemAvailable").value_or(0);
-  const auto left = cgroup_memory_left(kCgroupRoot, own_cgroup());
-  return left ? std::min(machine, *left) : machine;
+  std::optional<uint64_t> least = parse_meminfo(read_small_file("/proc/meminfo"), "MemAvailable").value_or(0);
+  keep_least(least, cgroup_memory_left(kCgroupRoot, own_cgroup()));
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    keep_least(least, address_space_left(limit.rlim_cur, read_small_file("/proc/self/statm")));
+  }
+  return *least;
 }
 
 }  // namespace siskin

@@ -34,6 +34,9 @@ std::optional<double> cgroup_cpu_quota(const std::filesystem::path& root, const 
 std::optional<uint64_t> cgroup_memory_left(const std::filesystem::path& root, const CgroupPaths& paths);
 std::optional<uint64_t> cgroup_memory_limit(const std::filesystem::path& root, const CgroupPaths& paths);
 
+// Of a limit on the address space (`ulimit -v`), given /proc/self/statm.
+std::optional<uint64_t> address_space_left(uint64_t limit, std::string_view statm);
+
 // A whole small file of /proc or /sys; empty when it cannot be read.
 std::string read_small_file(const std::filesystem::path& path);
 

@@ -69,6 +69,13 @@ TEST_CASE("memory limits and accounts are read", "[machine]") {
   CHECK_FALSE(parse_stat("total_inactive_file 42\n", "inactive_file"));
 }
 
+TEST_CASE("what is left of a limited address space", "[machine]") {
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  CHECK(address_space_left(100 * page, "40 7 3 1 0 9 0\n") == 60 * page);
+  CHECK(address_space_left(30 * page, "40 7 3 1 0 9 0\n") == uint64_t{0});
+  CHECK_FALSE(address_space_left(100 * page, ""));
+}
+
 TEST_CASE("the tightest limit on the way up counts", "[machine]") {
   const TemporaryFolder v2;
   v2.write("a/b/cpu.max", "max 100000\n");
@@ -76,7 +83,7 @@ TEST_CASE("the tightest limit on the way up counts", "[machine]") {
   v2.write("cpu.max", "800000 100000\n");
   v2.write("a/memory.max", "1000000\n");
   v2.write("a/memory.current", "600000\n");
-  v2.write("a/memory.stat", "anon 5\ninactive_file 100000\n");
+  v2.write("a/memory.stat", "anon 5\ninactive_file 60000\nactive_file 40000\n");
   const CgroupPaths group = parse_cgroup_paths("0::/a/b\n");
   CHECK(cgroup_cpu_quota(v2.path(), group) == 2.5);
   CHECK(cgroup_memory_limit(v2.path(), group) == uint64_t{1000000});
