@@ -109,7 +109,7 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
   auto impl = std::make_unique<Impl>();
   SISKIN_TRY(impl->isa, select_isa(options.isa));
   impl->isa_name = impl->isa->name;
-  SISKIN_TRY(const ModelFile file, ModelFile::open(path));
+  SISKIN_TRY(ModelFile file, ModelFile::open(path));
   SISKIN_TRY(impl->family, find_family(file));
   SISKIN_TRY(impl->spec, impl->family->parse(file));
   SISKIN_TRY(impl->weights, Weights::bind(file, impl->spec, impl->family->bindings.data(), impl->family->bindings.size()));
@@ -124,7 +124,8 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
                                                bytes_text(impl->info.memory_needed_bytes) + " of memory at context " +
                                                std::to_string(impl->info.ctx) + ", available: " + bytes_text(available)};
   }
-  SISKIN_TRY_STATUS(impl->weights.pack(file, options.threads == 0 ? usable_threads() : options.threads, options.on_progress));
+  const unsigned threads = options.threads == 0 ? usable_threads() : options.threads;
+  SISKIN_TRY_STATUS(impl->weights.load(std::move(file), {threads, options.copy_packed, options.on_progress}));
   impl->experts.emplace(impl->weights);
   impl->load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return std::shared_ptr<const Model>(std::make_shared<Model>(std::move(impl)));

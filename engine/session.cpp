@@ -224,7 +224,8 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   const KvShape shape = kv_shape(spec, options.kv_type);
   const uint64_t needed = shape.bytes_per_position() * ctx + activation_bytes(spec, options.batch, options.max_requests, ctx) +
                           uint64_t{ctx} * spec.n_rot * sizeof(float);
-  const uint64_t available = available_memory_bytes();
+  const uint64_t free = available_memory_bytes();
+  const uint64_t available = free - std::min(free, model->impl().weights.mapped_bytes());
   if (needed > available) {
     return Error{ErrorCode::out_of_memory, "context " + std::to_string(ctx) + " needs " + bytes_text(needed) +
                                                " for the KV cache and activations, available: " + bytes_text(available)};

@@ -4,17 +4,10 @@
 #include <charconv>
 #include <optional>
 
-#include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/task_arena.h>
-#include <sys/mman.h>
-
-#include "formats/blocks/codec.h"
 #include "formats/check.h"
 
 namespace siskin {
 namespace {
-
-constexpr size_t kHugePage = size_t{2} << 20;
 
 // The layer number that `name` has in place of the pattern's *, or nothing.
 std::optional<size_t> match_layer(std::string_view pattern, std::string_view name) {
@@ -41,13 +34,6 @@ Shape expected_shape(const Binding& binding, const ModelSpec& spec) {
     case Binding::experts: return {spec.n_experts, binding.rows(spec), binding.cols(spec)};
   }
   return {};
-}
-
-std::shared_ptr<std::byte> map_memory(size_t bytes) {
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return nullptr;
-  madvise(memory, bytes, MADV_HUGEPAGE);  // advice only: without huge pages everything is right, a little slower
-  return {static_cast<std::byte*>(memory), [bytes](std::byte* p) { munmap(p, bytes); }};
 }
 
 }  // namespace
@@ -118,53 +104,6 @@ Result<Weights> Weights::bind(const ModelFile& file, const ModelSpec& spec, cons
     }
   }
   return weights;
-}
-
-Status Weights::pack(const ModelFile& file, unsigned threads, const std::function<bool(uint64_t, uint64_t)>& on_progress) {
-  uint64_t total = 0;
-  for (const Tensor& tensor : tensors_) {
-    if (!tensor.is_vector) total += (tensor.bytes() + 63) / 64 * 64;
-  }
-  memory_ = map_memory(std::max<size_t>(total, kHugePage));
-  if (!memory_) return Error{ErrorCode::out_of_memory, "could not reserve " + std::to_string(total) + " bytes for the weights"};
-
-  tbb::task_arena arena(static_cast<int>(std::max(1u, threads)));
-  uint64_t offset = 0;
-  for (Tensor& tensor : tensors_) {
-    const TensorView& view = *tensor.source;
-    if (tensor.is_vector) {
-      tensor.values.resize(tensor.cols);
-      decode_row(view.type, view.slices[0], tensor.values.data(), tensor.cols);
-      continue;
-    }
-    const size_t strip_bytes = packed_strip_bytes(tensor.type, tensor.cols);
-    for (size_t slice = 0; slice < tensor.n_slices; ++slice) {
-      PackedMatrix matrix;
-      matrix.data = memory_.get() + offset + slice * tensor.slice_bytes();
-      matrix.type = tensor.type;
-      matrix.layout = packed_layout(tensor.type);
-      matrix.rows = tensor.rows;
-      matrix.cols = tensor.cols;
-      matrix.strip_bytes = strip_bytes;
-      matrix.tensor = tensor.id;
-      matrix.slice = static_cast<uint32_t>(slice);
-      tensor.slices.push_back(matrix);
-    }
-    const size_t strips = tensor.slices[0].strips();
-    arena.execute([&] {
-      tbb::parallel_for(size_t{0}, tensor.n_slices * strips, [&](size_t index) {
-        const size_t slice = index / strips, strip = index % strips;
-        pack_strips(tensor.type, view.slices[slice], tensor.rows, tensor.cols, strip, strip + 1,
-                    memory_.get() + offset + slice * tensor.slice_bytes());
-      });
-    });
-    offset += (tensor.bytes() + 63) / 64 * 64;
-    file.release(view);
-    tensor.source = nullptr;
-    if (on_progress && !on_progress(offset, total)) return Error{ErrorCode::cancelled, "loading was cancelled"};
-  }
-  for (Tensor& tensor : tensors_) tensor.source = nullptr;
-  return {};
 }
 
 const Tensor* Weights::find(Slot slot, size_t layer) const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,7 @@ struct Tensor {
   DType type{};
   size_t rows = 0, cols = 0;          // of one slice; a vector is [1, cols]
   size_t n_slices = 1;                // experts
-  const TensorView* source = nullptr; // valid while the file is open
+  const TensorView* source = nullptr; // until load()
   std::vector<PackedMatrix> slices;
   std::vector<float> values;
 
@@ -61,14 +62,21 @@ struct Tensor {
   uint64_t row_bytes() const;     // of one packed row, for an embedding lookup
 };
 
+struct WeightLoading {
+  unsigned threads = 1;
+  bool copy_packed = false;
+  std::function<bool(uint64_t done, uint64_t total)> on_progress;  // bytes, from the calling thread; false cancels
+};
+
 class Weights {
  public:
   // Matches the file's tensors with the table. A missing required tensor, a wrong shape, a type without kernels or a tensor that no
   // row names is an error that names it.
   static Result<Weights> bind(const ModelFile& file, const ModelSpec& spec, const Binding* bindings, size_t n_bindings);
 
-  // Packs every matrix in parallel and gives the file's pages back. on_progress(done, total) in bytes; false cancels.
-  Status pack(const ModelFile& file, unsigned threads, const std::function<bool(uint64_t, uint64_t)>& on_progress);
+  // Packs every matrix in parallel and gives the file's pages back as it goes. A packed file's matrices stay where the file is mapped,
+  // or are copied too. REQUIRES: the file of bind().
+  Status load(ModelFile file, const WeightLoading& how);
 
   const std::vector<Tensor>& tensors() const { return tensors_; }
   const Tensor* find(Slot slot, size_t layer = 0) const;
@@ -76,11 +84,14 @@ class Weights {
   const Tensor& head() const;                            // `output`, or the tied embedding
   bool tied_head() const { return find(Slot::output) == nullptr; }
   uint64_t bytes() const;
+  // Of bytes(), what lies in the page cache, which the system counts as free.
+  uint64_t mapped_bytes() const { return mapped_ ? bytes() : 0; }
 
  private:
   std::vector<Tensor> tensors_;
   std::vector<std::array<int32_t, kSlots>> by_layer_;  // index into tensors_, -1 absent; globals in layer 0
-  std::shared_ptr<std::byte> memory_;
+  std::shared_ptr<std::byte> memory_;   // of packed matrices,
+  std::optional<ModelFile> mapped_;     // or the packed file that they are in
 };
 
 }  // namespace siskin

@@ -38,6 +38,7 @@ struct Flags {
   std::string text, peer;
   uint64_t text_ctx = 512, chunks = 0;
   KvType kv_type = KvType::f16;
+  bool copy_packed = false;
 };
 
 const std::map<std::string, Format> kFormats = {
@@ -55,7 +56,7 @@ CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<uint6
 
 void add_flags(cli::CommandLine& line, Flags& flags) {
   CLI::App& app = line.app();
-  app.add_option("-m,--model,MODEL", flags.models, "GGUF files or Hugging Face folders")
+  app.add_option("-m,--model,MODEL", flags.models, "GGUF files, packed files or Hugging Face folders")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->required()
@@ -87,6 +88,8 @@ void add_flags(cli::CommandLine& line, Flags& flags) {
   app.add_option("--chunks", flags.chunks, "Windows of --text; 0 is all (default: 0)")
       ->check(cli::integer_in(0, 1LL << 40))
       ->type_name("N");
+  app.add_flag("--copy-packed", flags.copy_packed,
+               "Copy a packed file's weights into memory instead of mapping them: for file systems without huge pages");
   app.add_option("--peer", flags.peer, "A command that prints llama-bench JSON, run in turn with ours; prints the ratios")
       ->type_name("COMMAND");
   line.with_kv().with_progress().without("--sparse-vs-dense").without("--overlay");
@@ -121,7 +124,7 @@ class Bench {
     for (const Test& test : tests) longest = std::max(longest, test.n + 1);
     const auto most_threads =
         static_cast<unsigned>(*std::max_element(flags_.lists.threads.begin(), flags_.lists.threads.end()));
-    auto model = cli::load_model(file, {most_threads, longest, progress_});
+    auto model = cli::load_model(file, {most_threads, longest, progress_, flags_.copy_packed});
     if (!model) return std::move(model).error();
 
     Row row;

@@ -1,14 +1,12 @@
 // quantize_model: streams a model's tensors into a GGUF file, each row decoded to f32 and rounded to its new type.
 
 #include <siskin/quantize.h>
-#include <tbb/blocked_range.h>
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
 
 #include <chrono>
 #include <cstring>
 #include <memory>
 
+#include "engine/exec/fork_join.h"
 #include "engine/quantize/free_space.h"
 #include "engine/quantize/hf_order.h"
 #include "engine/quantize/mixture.h"
@@ -77,10 +75,8 @@ Status produce_run(const TensorJob& job, tbb::task_arena& arena, size_t run, std
   if (job.source->shape.size() < 2) return convert_vector(job, out.data());
   const size_t bytes = row_bytes(job.type, job.source->cols());
   const size_t first = run * job.runs.rows_per_run;
-  arena.execute([&] {
-    tbb::parallel_for(tbb::blocked_range<size_t>(0, job.runs.rows_per_run, 16), [&](const tbb::blocked_range<size_t>& range) {
-      convert_rows(job, first + range.begin(), first + range.end(), out.data() + range.begin() * bytes);
-    });
+  fork_join(arena, 0, job.runs.rows_per_run, 16, [&](size_t begin, size_t end) {
+    convert_rows(job, first + begin, first + end, out.data() + begin * bytes);
   });
   return {};
 }
@@ -160,6 +156,9 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   }
   SISKIN_TRY_STATUS(check_paths(in, out));
   SISKIN_TRY(const ModelFile file, ModelFile::open(in));
+  if (file.is_packed()) {
+    return Error{ErrorCode::unsupported, in.string() + ": is a packed file; quantize the file that it was packed from"};
+  }
   MixtureModel model;
   if (mixture != nullptr) {
     SISKIN_TRY(model, mixture_model(file));

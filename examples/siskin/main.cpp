@@ -26,13 +26,14 @@ constexpr Command kCommands[] = {
     {"tokenize", "Text to token ids, and back with --decode", cli::tokenize_command},
     {"eval", "Perplexity, bits per byte, multiple choice, divergence", cli::eval_command},
     {"quantize", "Write a model in another type", cli::quantize_command},
+    {"pack", "Write a model as the kernels read it, to be mapped at every start", cli::pack_command},
     {"synth", "Write a model of a named shape with random weights", cli::synth_command},
     {"machine", "This machine's bandwidth and peak arithmetic, measured", cli::machine_command},
 };
 
 // Names that are promised and not built: they say so instead of being unknown.
-constexpr std::string_view kNotBuilt[] = {"prune", "overlay",   "trace", "serve", "convert",
-                                          "pack",  "calibrate", "teach", "embed", "classify"};
+constexpr std::string_view kNotBuilt[] = {"prune",     "overlay", "trace", "serve",   "convert",
+                                          "calibrate", "teach",   "embed", "classify"};
 
 int print_help() {
   fmt::print("siskin {}: runs mixture-of-experts, sparse and dense models on CPUs and says what they cost\n\n", version());
@@ -40,7 +41,7 @@ int print_help() {
   for (const Command& command : kCommands) fmt::print("  {:<10} {}\n", command.name, command.does);
   fmt::print(
       "\n`siskin COMMAND --help` lists a command's options.\n"
-      "A model is a GGUF file or a Hugging Face folder.\n"
+      "A model is a GGUF file, a packed file or a Hugging Face folder.\n"
       "Exit: 0 success, 1 failed, 2 wrong usage, 130 interrupted.\n");
   return 0;
 }

@@ -23,7 +23,7 @@ struct RunFlags {
   Sampling sampling;
   int64_t seed = -1;
   std::vector<std::string> stop;
-  bool ignore_eos = false, report = false, raw = false, deterministic = false;
+  bool ignore_eos = false, report = false, raw = false, deterministic = false, copy_packed = false;
 };
 
 void add_flags(CommandLine& line, RunFlags& flags) {
@@ -57,6 +57,8 @@ void add_flags(CommandLine& line, RunFlags& flags) {
       ->check(integer_in(-1, std::numeric_limits<int64_t>::max()))
       ->envname("SISKIN_SEED")
       ->type_name("N");
+  app.add_flag("--copy-packed", flags.copy_packed,
+               "Copy a packed file's weights into memory instead of mapping them: for file systems without huge pages");
   app.add_option("--stop", flags.stop, "End before this text; may be given several times")
       ->expected(1)
       ->take_all()
@@ -145,7 +147,7 @@ int run_command(int argc, const char* const* argv) {
 
   const auto machine = machine_for(flags.report ? MachineNeed::measured : MachineNeed::cached, common.progress);
   if (!machine) return line.fail(machine.error());
-  const auto model = load_model(common.model, {common.threads, common.ctx, common.progress});
+  const auto model = load_model(common.model, {common.threads, common.ctx, common.progress, flags.copy_packed});
   if (!model) return line.fail(model.error());
 
   SessionOptions options;

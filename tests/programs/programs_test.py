@@ -8,6 +8,7 @@ import json
 import math
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -80,7 +81,7 @@ class Usage(Case):
 
     def test_not_built(self):
         helped = siskin("--help").stdout
-        for name in "prune overlay trace serve convert pack calibrate teach embed classify".split():
+        for name in "prune overlay trace serve convert calibrate teach embed classify".split():
             self.refused(siskin(name, MODEL), 2, name, "not built yet")
             self.assertNotRegex(helped, rf"(?m)^\s+{name}\b")
         self.refused(siskin("run", MODEL, "-p", PROMPT, "--chat"), 2, "--chat", "not built yet")
@@ -257,6 +258,34 @@ class Documents(Case):
         bad = siskin("quantize", MODEL, WORK / "bad.gguf", "--type", "q9_9")
         self.refused(bad, 2, "q9_9")
         self.assertFalse((WORK / "bad.gguf").exists())
+
+    def test_pack(self):
+        out = WORK / "m.packed"
+        document = self.document(siskin("pack", MODEL, out, "--json"))
+        self.has_keys(document, "tensors bytes padding_bytes seconds".split())
+        self.assertEqual(document["bytes"], out.stat().st_size)
+        flags = ["-p", PROMPT, "-n", "8", "--temp", "0", "--json"]
+        packed, plain = (self.document(siskin("run", path, *flags)) for path in (out, MODEL))
+        self.assertEqual(packed["text"], plain["text"])
+        self.assertEqual(packed["cost"]["decode"]["weight_bytes"], plain["cost"]["decode"]["weight_bytes"])
+        shown, source = (self.document(siskin("inspect", path, "--json")) for path in (out, MODEL))
+        self.assertEqual(shown["weight_bytes"], source["weight_bytes"])
+        self.refused(siskin("pack", out, WORK / "twice.packed"), 1, "packed already")
+        self.refused(siskin("quantize", out, WORK / "q.gguf", "--type", "q8_0"), 1, "packed file")
+
+        whole = out.read_bytes()
+        for name, damaged in (("cut", whole[:-1]), ("short", whole[:100]), ("flipped", whole[:90] + bytes([whole[90] ^ 1]) + whole[91:])):
+            path = WORK / (name + ".packed")
+            path.write_bytes(damaged)
+            self.refused(siskin("run", path, "-p", PROMPT), 1, path.name)
+
+    def test_limited_address_space(self):
+        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
+        command = [BIN / "siskin", "run", MODEL, "-p", PROMPT, "-c", "10000000"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment(), preexec_fn=limit)
+        if "Sanitizer" in result.stderr:
+            self.skipTest("a sanitizer needs more address space than the limit leaves")
+        self.refused(result, 1, "available")
 
     def test_synth(self):
         out = WORK / "synth.gguf"

@@ -48,13 +48,16 @@ struct LoadOptions {
   unsigned threads = 0;  // for packing; 0: usable_threads()
   std::string isa;       // empty: SISKIN_ISA, or the best this CPU has
   size_t ctx = 0;        // for the memory check; 0: min(trained context, 4096)
+  // Copies a packed file's weights into memory of this process instead of mapping them: slower to start, but in huge pages even where
+  // the file system's cache has none.
+  bool copy_packed = false;
   // Called from the loading thread with done/total bytes; return false to cancel (error `cancelled`).
   std::function<bool(uint64_t done, uint64_t total)> on_progress;
 };
 
 class SISKIN_API Model {
  public:
-  // A GGUF file (any part of a split one) or a Hugging Face folder. Refuses (out_of_memory) before it would run out.
+  // A GGUF file (any part of a split one), a packed file or a Hugging Face folder. Refuses (out_of_memory) before it would run out.
   static Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path, const LoadOptions& options = {});
   // Headers only. ctx 0: min(trained context, 4096).
   static Result<ModelInfo> inspect(const std::filesystem::path& path, size_t ctx = 0);

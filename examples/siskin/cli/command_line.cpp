@@ -78,7 +78,7 @@ CommandLine::CommandLine(std::string program, const std::string& command, const 
 }
 
 CommandLine& CommandLine::with_model() {
-  app_.add_option("-m,--model,MODEL", flags.model, "A GGUF file or a Hugging Face folder")
+  app_.add_option("-m,--model,MODEL", flags.model, "A GGUF file, a packed file or a Hugging Face folder")
       ->required()
       ->envname("SISKIN_MODEL")
       ->type_name("");

@@ -18,6 +18,7 @@ Result<std::shared_ptr<const Model>> load_model(const std::string& path, const L
   LoadOptions options;
   options.threads = flags.threads;
   options.ctx = flags.ctx;
+  options.copy_packed = flags.copy_packed;
   options.on_progress = [&](uint64_t done, uint64_t total) {
     progress.update(done, total);
     return !interrupted();

@@ -20,6 +20,7 @@ struct LoadFlags {
   unsigned threads = 0;
   size_t ctx = 0;
   ProgressMode progress = ProgressMode::automatic;
+  bool copy_packed = false;
 };
 
 // Model::load with a progress bar; Ctrl-C cancels it.
