@@ -1,13 +1,11 @@
 // Windows of text and their logits.
 #include "engine/eval/scorer.h"
 
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
-
 #include <algorithm>
 #include <string>
 
 #include "engine/eval/statistics.h"
+#include "engine/exec/fork_join.h"
 #include "engine/quantize/tool_threads.h"
 #include "formats/check.h"
 #include "formats/try.h"
@@ -49,7 +47,9 @@ Result<WindowLogits> Scorer::logits(std::span<const TokenId> window) {
 
 void Scorer::for_each(size_t n, const std::function<void(size_t)>& body) const {
   tbb::task_arena arena(tool_threads(session_->threads()));
-  arena.execute([&] { tbb::parallel_for(size_t{0}, n, body); });
+  fork_join(arena, 0, n, 1, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) body(i);
+  });
 }
 
 std::vector<double> Scorer::nll_of(const WindowLogits& logits, std::span<const TokenId> window, size_t first,

@@ -1,9 +1,6 @@
 // synthesize_model: the tensors of a shape, filled with random weights whose activations neither die nor explode.
 
 #include <siskin/synth.h>
-#include <tbb/blocked_range.h>
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
 
 #include <chrono>
 #include <cmath>
@@ -12,6 +9,7 @@
 #include <numeric>
 #include <vector>
 
+#include "engine/exec/fork_join.h"
 #include "engine/quantize/free_space.h"
 #include "engine/quantize/tensor_plan.h"
 #include "engine/quantize/tool_threads.h"
@@ -128,13 +126,11 @@ class TensorList {
                                                                                 std::span<std::byte> out) -> Status {
       const size_t bytes = row_bytes(type, cols);
       const size_t first = run * runs.rows_per_run;
-      arena_.execute([&] {
-        tbb::parallel_for(tbb::blocked_range<size_t>(0, runs.rows_per_run, 16), [&](const tbb::blocked_range<size_t>& range) {
-          for (size_t i = range.begin(); i < range.end(); ++i) {
-            fill_row(plan_, filling, type, cols, first + i, rows_per_matrix, row_seed(plan_.seed, tensor, first + i),
-                     out.data() + i * bytes);
-          }
-        });
+      fork_join(arena_, 0, runs.rows_per_run, 16, [&](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i) {
+          fill_row(plan_, filling, type, cols, first + i, rows_per_matrix, row_seed(plan_.seed, tensor, first + i),
+                   out.data() + i * bytes);
+        }
       });
       return {};
     };
