@@ -16,8 +16,10 @@ void add_flops(const Tensor& tensor, TypeFlops& flops) {
   const uint64_t n = 2 * tensor.slice_params();
   if (tensor.type == DType::F32) {
     flops.f32 += n;
-  } else if (tensor.type == DType::F16 || tensor.type == DType::BF16) {
-    flops.halves += n;
+  } else if (tensor.type == DType::F16) {
+    flops.f16 += n;
+  } else if (tensor.type == DType::BF16) {
+    flops.bf16 += n;
   } else {
     flops.blocks += n;
   }
@@ -28,13 +30,12 @@ template <class Totals>
 void count_flops(const TypeFlops& flops, uint64_t rows, const KernelTable& kernels, uint64_t product_rows, Totals& totals) {
   const auto on_bf16 = [&](DType type) { return uses_bf16(kernels, type, product_rows); };
   totals.flops_f32 += rows * flops.f32;
-  (on_bf16(DType::F16) ? totals.flops_bf16 : totals.flops_f32) += rows * flops.halves;
+  (on_bf16(DType::F16) ? totals.flops_bf16 : totals.flops_f32) += rows * flops.f16;
+  (on_bf16(DType::BF16) ? totals.flops_bf16 : totals.flops_f32) += rows * flops.bf16;
   (on_bf16(DType::Q8_0) ? totals.flops_bf16 : totals.flops_int8) += rows * flops.blocks;
 }
 
-uint64_t count_set(const std::vector<bool>& bits) {
-  return static_cast<uint64_t>(std::count(bits.begin(), bits.end(), true));
-}
+uint64_t count_set(const std::vector<bool>& bits) { return static_cast<uint64_t>(std::count(bits.begin(), bits.end(), true)); }
 
 }  // namespace
 
@@ -87,7 +88,8 @@ Ledger::Ledger(const ModelSpec& spec, const Weights& weights) : spec_(spec), tie
   row_padding_ = row_bytes_ - row_bytes(embedding.type, embedding.cols);
   for (const Tensor& tensor : weights.tensors()) {
     // rope_freqs is read once, when a session makes its table.
-    if (&tensor == &head || &tensor == &embedding || &tensor == &last_norm || &tensor == weights.find(Slot::rope_freqs)) continue;
+    if (&tensor == &head || &tensor == &embedding || &tensor == &last_norm || &tensor == weights.find(Slot::rope_freqs))
+      continue;
     if (tensor.role == Role::experts) continue;
     RoleBytes& role = always_[static_cast<size_t>(tensor.role)];
     role.bytes += tensor.slice_bytes();
@@ -168,7 +170,8 @@ void Ledger::post_head(const StepPlan& plan, const std::vector<Account*>& accoun
   }
 }
 
-void Ledger::post_embedding(const StepPlan& plan, const std::vector<Account*>& accounts, const std::vector<Phase>& phases) const {
+void Ledger::post_embedding(const StepPlan& plan, const std::vector<Account*>& accounts,
+                            const std::vector<Phase>& phases) const {
   std::map<int32_t, std::vector<uint64_t>> uses;  // distinct token ids of the step, and how often each request used them
   for (size_t i = 0; i < plan.slices.size(); ++i) {
     for (const int32_t token : plan.slices[i].tokens) {

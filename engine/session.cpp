@@ -27,8 +27,13 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 // A request between submit and its Completion.
 struct Running {
   Running(RequestId request_id, Request&& r, const KernelTable& kernels, Account&& a)
-      : id(request_id), request(std::move(r)), tokens(request.tokens), sampler(request.sampling, kernels), stream(request.stop),
-        account(std::move(a)), submitted(Clock::now()) {}
+      : id(request_id),
+        request(std::move(r)),
+        tokens(request.tokens),
+        sampler(request.sampling, kernels),
+        stream(request.stop),
+        account(std::move(a)),
+        submitted(Clock::now()) {}
 
   RequestId id;
   Request request;
@@ -60,11 +65,18 @@ size_t fewest_bf16_rows(const KernelTable& kernels, const Weights& weights) {
 
 struct Session::Impl {
   Impl(std::shared_ptr<const Model> m, const SessionOptions& o, unsigned threads, size_t ctx, size_t kv_blocks)
-      : model(std::move(m)), core(model->impl()), options(o), kernels(core.isa->complete), ctx_size(ctx), team(threads),
-        pool(kv_shape(core.spec, o.kv_type), kv_blocks), rope(core.spec.rope, core.spec.n_rot, ctx) {
+      : model(std::move(m)),
+        core(model->impl()),
+        options(o),
+        kernels(core.isa->complete),
+        ctx_size(ctx),
+        team(threads),
+        pool(kv_shape(core.spec, o.kv_type), kv_blocks),
+        rope(core.spec.rope, core.spec.n_rot, ctx) {
     trace.routing.resize(core.spec.n_layers);
     if (options.deterministic) kernels.bf16_rows = {};
-    for (ActivationRows* rows : {&act.normed, &act.attended, &act.hidden, &act.last}) rows->bf16_from = fewest_bf16_rows(kernels, core.weights);
+    for (ActivationRows* rows : {&act.normed, &act.attended, &act.hidden, &act.last})
+      rows->bf16_from = fewest_bf16_rows(kernels, core.weights);
     top_k = options.top_k == 0 ? core.spec.top_k : options.top_k;
   }
 
@@ -120,7 +132,8 @@ void Session::Impl::finish(Running& request, FinishReason reason) {
   request.stream.finish();
   request.timing.total_s = seconds_since(request.submitted);
   Completion completion;
-  completion.ids.assign(request.tokens.begin() + static_cast<std::ptrdiff_t>(request.request.tokens.size()), request.tokens.end());
+  completion.ids.assign(request.tokens.begin() + static_cast<std::ptrdiff_t>(request.request.tokens.size()),
+                        request.tokens.end());
   completion.text = request.stream.text();
   completion.finish_reason = reason;
   completion.prompt_tokens = request.request.tokens.size();
@@ -199,7 +212,8 @@ std::optional<FinishReason> Session::Impl::advance(Running& request, std::span<f
   request.tokens.push_back(id);
   const std::string piece = core.tokenizer ? core.tokenizer->piece(id) : std::string();
   const std::string_view shown = request.stream.push(piece);
-  if (request.request.on_token && !request.request.on_token({id, shown, request.generated() - 1})) return FinishReason::cancelled;
+  if (request.request.on_token && !request.request.on_token({id, shown, request.generated() - 1}))
+    return FinishReason::cancelled;
   if (request.stream.stopped()) return FinishReason::stop;
   if (request.generated() >= request.request.max_new_tokens) return FinishReason::length;
   if (request.tokens.size() > ctx_size) return FinishReason::context_full;
@@ -212,7 +226,8 @@ Session::~Session() = default;
 Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> model, const SessionOptions& options) {
   const ModelSpec& spec = model->impl().spec;
   const size_t ctx = options.ctx == 0 ? default_ctx(spec) : options.ctx;
-  if (options.batch == 0 || options.max_requests == 0) return Error{ErrorCode::invalid_argument, "batch and max_requests: at least 1"};
+  if (options.batch == 0 || options.max_requests == 0)
+    return Error{ErrorCode::invalid_argument, "batch and max_requests: at least 1"};
   if (ctx < 2 || ctx > (size_t{1} << 31)) {
     return Error{ErrorCode::invalid_argument, "context " + std::to_string(ctx) + ": expected 2 to 2147483648"};
   }
@@ -241,13 +256,13 @@ Result<RequestId> Session::submit(Request request) {
   Impl& impl = *impl_;
   if (request.tokens.empty()) return Error{ErrorCode::invalid_argument, "the prompt has no tokens"};
   if (request.tokens.size() > impl.ctx_size) {
-    return Error{ErrorCode::invalid_argument, "the prompt has " + std::to_string(request.tokens.size()) + " tokens, the context holds " +
-                                                  std::to_string(impl.ctx_size)};
+    return Error{ErrorCode::invalid_argument, "the prompt has " + std::to_string(request.tokens.size()) +
+                                                  " tokens, the context holds " + std::to_string(impl.ctx_size)};
   }
   for (const TokenId id : request.tokens) {
     if (id < 0 || static_cast<size_t>(id) >= impl.core.spec.n_vocab) {
-      return Error{ErrorCode::invalid_argument, "token id " + std::to_string(id) + ": expected 0 to " +
-                                                    std::to_string(impl.core.spec.n_vocab - 1)};
+      return Error{ErrorCode::invalid_argument,
+                   "token id " + std::to_string(id) + ": expected 0 to " + std::to_string(impl.core.spec.n_vocab - 1)};
     }
   }
   const RequestId id = impl.next_id++;
@@ -255,7 +270,8 @@ Result<RequestId> Session::submit(Request request) {
     const std::lock_guard lock(impl.cancel_mutex);
     impl.cancelled.emplace(id, false);
   }
-  impl.waiting.push_back(std::make_unique<Running>(id, std::move(request), impl.kernels, impl.core.ledger->open(impl.pool.shape().bytes_per_position())));
+  impl.waiting.push_back(std::make_unique<Running>(id, std::move(request), impl.kernels,
+                                                   impl.core.ledger->open(impl.pool.shape().bytes_per_position())));
   return id;
 }
 
@@ -356,10 +372,11 @@ Result<Completion> Session::generate(Request request) {
 
 Result<std::vector<float>> Session::logits(std::span<const TokenId> tokens, size_t chunk) {
   Impl& impl = *impl_;
-  if (!impl.running.empty() || !impl.waiting.empty()) return Error{ErrorCode::invalid_argument, "logits(): requests are running"};
+  if (!impl.running.empty() || !impl.waiting.empty())
+    return Error{ErrorCode::invalid_argument, "logits(): requests are running"};
   if (tokens.empty() || tokens.size() > impl.ctx_size || chunk == 0) {
-    return Error{ErrorCode::invalid_argument, "logits(): " + std::to_string(tokens.size()) + " tokens, expected 1 to " +
-                                                  std::to_string(impl.ctx_size)};
+    return Error{ErrorCode::invalid_argument,
+                 "logits(): " + std::to_string(tokens.size()) + " tokens, expected 1 to " + std::to_string(impl.ctx_size)};
   }
   for (const TokenId id : tokens) {
     if (id < 0 || static_cast<size_t>(id) >= impl.core.spec.n_vocab) {
@@ -387,11 +404,16 @@ unsigned Session::threads() const { return impl_->team.threads(); }
 
 const char* finish_reason_name(FinishReason reason) {
   switch (reason) {
-    case FinishReason::length: return "length";
-    case FinishReason::eos: return "eos";
-    case FinishReason::stop: return "stop";
-    case FinishReason::cancelled: return "cancelled";
-    case FinishReason::context_full: return "context_full";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::eos:
+      return "eos";
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::cancelled:
+      return "cancelled";
+    case FinishReason::context_full:
+      return "context_full";
   }
   return "";
 }

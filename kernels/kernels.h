@@ -64,7 +64,8 @@ using RoundFn = void (*)(const float* x, size_t n, uint16_t* out) noexcept;
 // From how many rows on a matmul runs on matmul_any_bf16 rather than on its type's own kernel, unless a session is `deterministic`;
 // 0: never. F32 weights never do: who stores F32 (routers, above all) wants it.
 struct Bf16Rows {
-  size_t halves = 0;  // F16, BF16
+  size_t bf16 = 0;
+  size_t f16 = 0;
   size_t blocks = 0;  // every type of blocks
 };
 

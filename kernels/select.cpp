@@ -16,7 +16,8 @@ void overlay(KernelTable& table, const KernelTable& own) {
   if (own.name != nullptr) table.name = own.name;
 #include "kernels/kernel_list.inc"
 #undef SISKIN_KERNEL
-  if (own.bf16_rows.halves != 0) table.bf16_rows.halves = own.bf16_rows.halves;
+  if (own.bf16_rows.bf16 != 0) table.bf16_rows.bf16 = own.bf16_rows.bf16;
+  if (own.bf16_rows.f16 != 0) table.bf16_rows.f16 = own.bf16_rows.f16;
   if (own.bf16_rows.blocks != 0) table.bf16_rows.blocks = own.bf16_rows.blocks;
 }
 

@@ -56,7 +56,8 @@ inline MatmulFn matmul_of(const KernelTable& table, DType type) {
 // From how many rows on a type's matmul runs on matmul_any_bf16 (kernels.h, Bf16Rows); 0: never.
 inline size_t bf16_rows_of(const KernelTable& table, DType type) {
   if (type == DType::F32) return 0;
-  return type == DType::F16 || type == DType::BF16 ? table.bf16_rows.halves : table.bf16_rows.blocks;
+  if (type == DType::BF16) return table.bf16_rows.bf16;
+  return type == DType::F16 ? table.bf16_rows.f16 : table.bf16_rows.blocks;
 }
 inline bool uses_bf16(const KernelTable& table, DType type, size_t m) {
   const size_t least = bf16_rows_of(table, type);

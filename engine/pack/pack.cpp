@@ -68,7 +68,7 @@ GgufTensorSource packed_source(const ModelFile& file, const TensorView& view, tb
 
 Status check_paths(const ModelFile& file, const fs::path& out) {
   std::error_code ignored;
-  if (file.is_packed()) return Error{ErrorCode::invalid_argument, file.path().string() + ": is packed already"};
+  if (file.is_packed()) return Error{ErrorCode::unsupported, file.path().string() + ": is packed already"};
   if (fs::is_directory(out, ignored)) return Error{ErrorCode::invalid_argument, out.string() + ": is a directory"};
   if (fs::equivalent(file.path(), out, ignored)) {
     return Error{ErrorCode::invalid_argument, out.string() + ": the output would replace the input; name another file"};

@@ -216,7 +216,7 @@ TEST_CASE("requests that share steps share their bytes exactly", "[ledger]") {
   for (const RequestId id : ids) {
     const auto completion = (*session)->take(id);
     REQUIRE(completion);
-    on_bf16 += completion->cost.prefill.flops_bf16;
+    on_bf16 += completion->cost.prefill.flops_bf16 + completion->cost.decode.flops_bf16;
     ledger.add(completion->cost.prefill);
     ledger.add(completion->cost.decode);
   }
