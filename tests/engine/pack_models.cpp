@@ -156,7 +156,7 @@ TEST_CASE("packing twice, onto itself or past a refusal leaves files as they wer
   CHECK_FALSE(fs::exists(folder / "m.packed"));
 
   REQUIRE(pack_model(source, folder / "m.packed"));
-  CHECK(pack_model(folder / "m.packed", folder / "again.packed").error().code == ErrorCode::invalid_argument);
+  CHECK(pack_model(folder / "m.packed", folder / "again.packed").error().code == ErrorCode::unsupported);
   QuantizeOptions quantize;
   quantize.type = "q4_0";
   CHECK(quantize_model(folder / "m.packed", folder / "q.gguf", quantize).error().code == ErrorCode::unsupported);
