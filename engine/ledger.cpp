@@ -129,11 +129,13 @@ void Ledger::post(const StepPlan& plan, const StepTrace& trace, const KernelTabl
     totals.tokens += n;
     totals.logits += slice.n_logits;
     totals.seconds += seconds;
-    totals.kv_read += accounts[i]->kv_position_bytes_ * (first + n);
     totals.kv_write += accounts[i]->kv_position_bytes_ * n;
-    // A query at position p meets p + 1 keys and values: 2 multiply-adds each per head element.
-    const uint64_t visible = n * first + n * (n + 1) / 2;
-    totals.flops_f32 += uint64_t{spec_.n_layers} * 4 * spec_.d_q() * visible;
+    const uint64_t layer_bytes = accounts[i]->kv_position_bytes_ / spec_.n_layers;  // of a position
+    for (size_t layer = 0; layer < spec_.n_layers; ++layer) {
+      totals.kv_read += layer_bytes * (first + n - spec_.first_visible(layer, first));
+      // A query meets the keys and values that it sees: 2 multiply-adds each per head element.
+      totals.flops_f32 += 4 * spec_.d_q() * spec_.visible_pairs(layer, first, n);
+    }
     count_flops(always_flops_, n, kernels, plan.n_tokens(), totals);
     count_flops(head_flops_, slice.n_logits, kernels, plan.n_logits(), totals);
   }

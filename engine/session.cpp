@@ -72,7 +72,8 @@ struct Session::Impl {
         ctx_size(ctx),
         team(threads),
         pool(kv_shape(core.spec, o.kv_type), kv_blocks),
-        rope(core.spec.rope, core.spec.n_rot, ctx) {
+        rope(core.spec.rope, core.spec.n_rot, ctx),
+        local_rope(core.spec.local_rope, core.spec.n_rot, core.spec.window > 0 ? ctx : 0) {
     trace.routing.resize(core.spec.n_layers);
     if (options.deterministic) kernels.bf16_rows = {};
     for (ActivationRows* rows : {&act.normed, &act.attended, &act.hidden, &act.last})
@@ -87,7 +88,7 @@ struct Session::Impl {
   size_t ctx_size;
   WorkerTeam team;
   KvPool pool;
-  RopeTable rope;
+  RopeTable rope, local_rope;
   Activations act;
   StepTrace trace;
   RequestId next_id = 1;
@@ -107,7 +108,7 @@ struct Session::Impl {
   // Runs a plan: logits lie in act.logits. Returns the wall time.
   double forward(const StepPlan& plan) {
     const auto start = Clock::now();
-    StepContext ctx{core.spec, core.weights, *core.experts, kernels, rope, team, act, plan, trace, top_k, clock};
+    StepContext ctx{core.spec, core.weights, *core.experts, kernels, rope, local_rope, team, act, plan, trace, top_k, clock};
     core.family->forward(ctx);
     ctx.enter(Part::between);
     return seconds_since(start);

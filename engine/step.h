@@ -111,6 +111,7 @@ struct StepContext {
   const ExpertStore& experts;
   const KernelTable& kernels;
   const RopeTable& rope;
+  const RopeTable& local_rope;  // of layers with a window
   WorkerTeam& team;
   Activations& act;
   const StepPlan& plan;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 
+#include "formats/blocks/codec.h"
 #include "formats/check.h"
 
 namespace siskin {
@@ -48,6 +49,13 @@ uint64_t Tensor::slice_padding() const {
 
 uint64_t Tensor::row_bytes() const { return packed_strip_bytes(type, cols) / kStripRows; }
 
+std::vector<float> Tensor::file_values() const {
+  std::vector<float> row(cols);
+  decode_row(source->type, source->slices[0], row.data(), cols);
+  for (float& value : row) value += add_one ? 1.0f : 0.0f;
+  return row;
+}
+
 Result<Weights> Weights::bind(const ModelFile& file, const ModelSpec& spec, const Binding* bindings, size_t n_bindings) {
   Weights weights;
   weights.by_layer_.resize(std::max<size_t>(spec.n_layers, 1));
@@ -78,6 +86,7 @@ Result<Weights> Weights::bind(const ModelFile& file, const ModelSpec& spec, cons
     tensor.name = view.name;
     tensor.role = binding->role;
     tensor.is_vector = binding->kind == Binding::vector;
+    tensor.add_one = binding->centred && file.is_hugging_face();
     tensor.type = tensor.is_vector ? DType::F32 : view.type;
     tensor.rows = tensor.is_vector ? 1 : view.rows();
     tensor.cols = view.cols();

@@ -22,11 +22,11 @@ namespace siskin {
 // Where forward() looks for a tensor. Slots after kFirstLayerSlot exist once per layer.
 enum class Slot : uint8_t {
   token_embd, output_norm, output, rope_freqs,
-  attn_norm, attn_q, attn_k, attn_v, attn_q_norm, attn_k_norm, attn_output,
-  ffn_norm, ffn_gate, ffn_up, ffn_down,
+  attn_norm, attn_q, attn_k, attn_v, attn_q_bias, attn_k_bias, attn_v_bias, attn_q_norm, attn_k_norm, attn_output, attn_post_norm,
+  ffn_norm, ffn_gate, ffn_up, ffn_down, ffn_post_norm,
   ffn_gate_inp, ffn_gate_exps, ffn_up_exps, ffn_down_exps,
 };
-inline constexpr size_t kSlots = 19;
+inline constexpr size_t kSlots = 24;
 inline constexpr Slot kFirstLayerSlot = Slot::attn_norm;
 
 // A family's table of bindings: one row per tensor that its files hold.
@@ -39,6 +39,7 @@ struct Binding {
   size_t (*cols)(const ModelSpec&);
   Role role;
   bool (*required)(const ModelSpec&);
+  bool centred = false;  // a norm that Hugging Face folders hold as w for 1 + w; GGUF holds 1 + w
 };
 
 // A bound tensor. Matrices are packed; vectors lie in `values`.
@@ -47,6 +48,7 @@ struct Tensor {
   std::string name;
   Role role{};
   bool is_vector = false;
+  bool add_one = false;               // to the file's values
   DType type{};
   size_t rows = 0, cols = 0;          // of one slice; a vector is [1, cols]
   size_t n_slices = 1;                // experts
@@ -60,6 +62,7 @@ struct Tensor {
   uint64_t slice_padding() const; // of slice_bytes
   uint64_t bytes() const { return slice_bytes() * n_slices; }
   uint64_t row_bytes() const;     // of one packed row, for an embedding lookup
+  std::vector<float> file_values() const;  // of a vector. REQUIRES: source
 };
 
 struct WeightLoading {

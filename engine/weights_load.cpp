@@ -102,8 +102,7 @@ Status Weights::load(ModelFile file, const WeightLoading& how) {
   for (Tensor& tensor : tensors_) {
     const TensorView& view = *tensor.source;
     if (tensor.is_vector) {
-      tensor.values.resize(tensor.cols);
-      decode_row(view.type, view.slices[0], tensor.values.data(), tensor.cols);
+      tensor.values = tensor.file_values();
       continue;
     }
     for (size_t slice = 0; slice < tensor.n_slices; ++slice) {

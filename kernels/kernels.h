@@ -104,6 +104,25 @@ using SoftmaxFn = void (*)(float* x, size_t n) noexcept;
 // y[j] = g[j] / (1 + exp(-g[j])) * u[j].  y may be g or u.
 using SwigluFn = void (*)(const float* g, const float* u, float* y, size_t n) noexcept;
 
+// y[j] = g[j] / (1 + exp(-2 z)) * u[j],  z = sqrt(2/pi) (g[j] + 0.044715 g[j]^3): GELU by its tanh form, since
+// (1 + tanh z) / 2 = 1 / (1 + exp(-2 z)).  y may be g or u.  A type of its own, so that its tests find it.
+struct GegluArgs {
+  const float* g = nullptr;
+  const float* u = nullptr;
+  float* y = nullptr;
+  size_t n = 0;
+};
+using GegluFn = void (*)(const GegluArgs& args) noexcept;
+
+// y[j] += bias[j].
+struct AddBiasArgs {
+  const float* bias = nullptr;
+  float* y = nullptr;
+  size_t n = 0;
+  uint32_t tensor = 0;  // identity of bias, for the ledger
+};
+using AddBiasFn = void (*)(const AddBiasArgs& args) noexcept;
+
 // y[j] += s * x[j].
 using AxpyFn = void (*)(float s, const float* x, float* y, size_t n) noexcept;
 

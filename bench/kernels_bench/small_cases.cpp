@@ -123,6 +123,24 @@ void add_cases(const Kernel& kernel, SwigluFn fn, SwigluFn ref) {
   });
 }
 
+void add_cases(const Kernel& kernel, GegluFn fn, GegluFn ref) {
+  add_case(kernel.title(size_text(kModel)), [=] {
+    const auto data = arrays(kModel);
+    const auto call = [=](bool by_ref, std::vector<float>& y) {
+      (by_ref ? ref : fn)({data->a.data(), data->b.data(), y.data(), kModel});
+    };
+    return float_work(kModel, kModel * 12, 0, call, data);
+  });
+}
+
+void add_cases(const Kernel& kernel, AddBiasFn fn, AddBiasFn ref) {
+  add_case(kernel.title(size_text(kModel)), [=] {
+    const auto data = arrays(kModel);
+    const auto call = [=](bool by_ref, std::vector<float>& y) { (by_ref ? ref : fn)({data->a.data(), y.data(), kModel, 0}); };
+    return float_work(kModel, kModel * 12, kModel, call, data);
+  });
+}
+
 void add_cases(const Kernel& kernel, AxpyFn fn, AxpyFn ref) {
   add_case(kernel.title(size_text(kModel)), [=] {
     const auto data = arrays(kModel);

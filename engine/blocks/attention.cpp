@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 
 #include "engine/blocks/linear.h"
 
@@ -21,8 +20,9 @@ void rotate_and_store(StepContext& ctx, size_t layer, const StepSlice& slice, si
   RopeArgs rope;
   rope.head_dim = spec.head_dim;
   rope.n_rot = spec.n_rot;
-  rope.cos = ctx.rope.cos.data() + position * ctx.rope.half;
-  rope.sin = ctx.rope.sin.data() + position * ctx.rope.half;
+  const RopeTable& table = spec.is_local(layer) ? ctx.local_rope : ctx.rope;
+  rope.cos = table.cos.data() + position * table.half;
+  rope.sin = table.sin.data() + position * table.half;
   rope.interleaved = spec.rope.interleaved;
   rope.x = act.q.data() + row * spec.d_q();
   rope.n_heads = spec.n_heads;
@@ -39,8 +39,9 @@ void rotate_and_store(StepContext& ctx, size_t layer, const StepSlice& slice, si
 
 size_t group_of(const ModelSpec& spec) { return spec.n_heads / spec.n_kv_heads; }
 
-// Tiles and tasks depend on the step's shapes alone. Later tokens see more positions, so their tasks come first.
-void make_grid(const StepContext& ctx, AttentionGrid& grid) {
+// Tiles and tasks depend on the step's shapes and the layer's window alone. Later tokens see more positions, so their tasks
+// come first.
+void make_grid(const StepContext& ctx, size_t layer, AttentionGrid& grid) {
   const size_t heads = ctx.spec.n_kv_heads, group = group_of(ctx.spec);
   const size_t tile_tokens = std::max<size_t>(1, kMaxAttentionRows / group);
   grid.tiles.clear();
@@ -48,10 +49,12 @@ void make_grid(const StepContext& ctx, AttentionGrid& grid) {
   size_t row = 0, partials = 0, counters = 0;
   for (const StepSlice& slice : ctx.plan.slices) {
     for (size_t first = 0; first < slice.tokens.size(); first += tile_tokens) {
-      Tile tile{&slice, first, std::min(tile_tokens, slice.tokens.size() - first), row + first, 0, partials, counters};
-      const size_t positions = slice.first_position + first + tile.n;
-      if (tile.n * group <= kCutRows && positions > kAttentionSpan) {
-        tile.n_spans = (positions + kAttentionSpan - 1) / kAttentionSpan;
+      Tile tile{&slice, first, std::min(tile_tokens, slice.tokens.size() - first), row + first, 0, 0, partials, counters};
+      const size_t position = slice.first_position + first;
+      tile.first_span = ctx.spec.first_visible(layer, position) / kAttentionSpan;
+      const size_t spans = (position + tile.n + kAttentionSpan - 1) / kAttentionSpan - tile.first_span;
+      if (tile.n * group <= kCutRows && spans > 1) {
+        tile.n_spans = spans;
         partials += heads * tile.n_spans * tile.n * group * (ctx.spec.head_dim + 2);
         counters += heads;
       }
@@ -79,6 +82,7 @@ size_t first_column(const ModelSpec& spec, size_t kv_head) { return kv_head * gr
 struct TileRows {
   const float* q[kMaxAttentionRows];
   float* out[kMaxAttentionRows];
+  uint32_t first[kMaxAttentionRows];
   uint32_t limit[kMaxAttentionRows];
   size_t n = 0;
 };
@@ -90,11 +94,12 @@ void attend_tile(StepContext& ctx, size_t layer, const Tile& tile, size_t kv_hea
   AttentionArgs args;
   args.q = rows.q;
   args.out = rows.out;
+  args.first = rows.first;
   args.limit = rows.limit;
   args.blocks = tile.slice->state->blocks(layer, kv_head);
   args.kv_type = tile.slice->state->type();
   args.head_dim = spec.head_dim;
-  args.scale = 1.0f / std::sqrt(static_cast<float>(spec.head_dim));
+  args.scale = spec.attention_scale;
   args.partials = partials;
   args.span = span;
   args.request = tile.slice->request;
@@ -107,11 +112,13 @@ void attend_tile(StepContext& ctx, size_t layer, const Tile& tile, size_t kv_hea
     rows.n = 0;
   };
   for (size_t t = 0; t < tile.n; ++t) {
+    const size_t position = tile.slice->first_position + tile.first + t;
     for (size_t g = 0; g < group_of(spec); ++g) {
       const size_t offset = (tile.row + t) * spec.d_q() + first_column(spec, kv_head) + g * spec.head_dim;
       rows.q[rows.n] = ctx.act.q.data() + offset;
       rows.out[rows.n] = ctx.act.attended.values.data() + offset;
-      rows.limit[rows.n] = static_cast<uint32_t>(tile.slice->first_position + tile.first + t + 1);
+      rows.first[rows.n] = static_cast<uint32_t>(spec.first_visible(layer, position));
+      rows.limit[rows.n] = static_cast<uint32_t>(position + 1);
       if (++rows.n == kMaxAttentionRows) flush();
     }
   }
@@ -141,7 +148,7 @@ bool run_task(StepContext& ctx, size_t layer, AttentionGrid& grid, const Attenti
   }
   const size_t span_size = tile.n * group_of(ctx.spec) * (ctx.spec.head_dim + 2);
   float* partials = grid.partials.data() + tile.first_partial + task.kv_head * tile.n_spans * span_size;
-  attend_tile(ctx, layer, tile, task.kv_head, partials + task.span * span_size, task.span);
+  attend_tile(ctx, layer, tile, task.kv_head, partials + task.span * span_size, tile.first_span + task.span);
   std::atomic_ref<uint32_t> unfinished(grid.unfinished[tile.first_counter + task.kv_head]);
   if (unfinished.fetch_sub(1, std::memory_order_acq_rel) != 1) return false;
   merge_tile(ctx, tile, task.kv_head, partials);
@@ -152,7 +159,7 @@ bool run_task(StepContext& ctx, size_t layer, AttentionGrid& grid, const Attenti
 
 void attend(StepContext& ctx, size_t layer) {
   AttentionGrid& grid = ctx.act.attention;
-  make_grid(ctx, grid);
+  make_grid(ctx, layer, grid);
   const size_t n = ctx.plan.n_tokens();
   const auto store = [&](size_t at) {
     const Tile& tile = grid.tiles[at];

@@ -17,12 +17,13 @@ struct AttentionGrid {
     size_t first;
     size_t n;
     size_t row;            // of the first token, in the step
+    size_t first_span;     // that some row sees
     size_t n_spans;        // 0: not cut
     size_t first_partial;  // in `partials`, of the first KV head
     size_t first_counter;  // in `unfinished`, of the first KV head
   };
   struct Task {
-    uint32_t tile, kv_head, span;
+    uint32_t tile, kv_head, span;  // span: of the tile's, from 0
   };
   std::vector<Tile> tiles;
   std::vector<Task> tasks;

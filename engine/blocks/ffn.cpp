@@ -52,7 +52,7 @@ size_t widest(const std::vector<Panel>& panels) {
   return n;
 }
 
-// hidden[row] = silu(gate x[token(row)]) * (up x[token(row)]), for the columns of one task.
+// hidden[row] = activation(gate x[token(row)]) * (up x[token(row)]), for the columns of one task.
 void gate_up_tile(StepContext& ctx, const Tile& tile, const uint32_t* tokens) {
   Activations& act = ctx.act;
   alignas(64) float gate_tile[kTaskRows * kTileCols], up_tile[kTaskRows * kTileCols];
@@ -80,7 +80,11 @@ void gate_up_tile(StepContext& ctx, const Tile& tile, const uint32_t* tokens) {
     const size_t row = tile.first + i;
     float* gate = gate_tile + i * args.y_stride;
     float* h = act.hidden.quantized ? gate : act.hidden.row(row) + first_col;
-    ctx.kernels.swiglu(gate, up_tile + i * args.y_stride, h, cols);
+    if (ctx.spec.activation == FfnActivation::gelu_tanh) {
+      ctx.kernels.geglu({gate, up_tile + i * args.y_stride, h, cols});
+    } else {
+      ctx.kernels.swiglu(gate, up_tile + i * args.y_stride, h, cols);
+    }
     act.hidden.quantize_from(ctx.kernels, h, row, first_col, cols);
   }
 }

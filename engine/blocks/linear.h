@@ -21,6 +21,9 @@ struct LinearJob {
 // y_j[i] = W_j x[i] for every job, rows i in [0, n). The grid depends on the shapes alone.
 void linear(StepContext& ctx, const ActivationRows& x, size_t n, std::span<const LinearJob> jobs);
 
+// Adds a bias to each of the step's rows. rows: [n_tokens, bias.cols].
+void add_bias(StepContext& ctx, std::vector<float>& rows, const Tensor& bias);
+
 // Rows per task: a kernel's panel. More would only leave fewer tasks.
 inline constexpr size_t kTaskRows = 128;
 inline size_t row_tasks(size_t n) { return (n + kTaskRows - 1) / kTaskRows; }

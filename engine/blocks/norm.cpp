@@ -15,9 +15,11 @@ void add_and_norm(StepContext& ctx, size_t n, Residual residual, const Tensor& w
 
 void norm_rows(StepContext& ctx, std::vector<float>& rows, const Tensor& w) {
   ctx.enter(Part::norms);
-  ctx.for_rows(ctx.plan.n_tokens(), [&](size_t i) {
-    float* x = rows.data() + i * w.cols;
-    ctx.kernels.rms_norm({x, w.values.data(), x, w.cols, ctx.spec.rms_eps, w.id});
+  const size_t n = ctx.plan.n_tokens(), width = rows.size() / n;
+  ctx.for_rows(n, [&](size_t i) {
+    for (float *x = rows.data() + i * width, *end = x + width; x < end; x += w.cols) {
+      ctx.kernels.rms_norm({x, w.values.data(), x, w.cols, ctx.spec.rms_eps, w.id});
+    }
   });
 }
 

@@ -12,7 +12,7 @@ namespace siskin {
 enum class Residual : bool { keep, add_delta };
 void add_and_norm(StepContext& ctx, size_t n, Residual residual, const Tensor& w, ActivationRows& normed);
 
-// Each of the step's rows, as long as w, normalised in place: x[i] = rms_norm(x[i]) * w. rows: [n_tokens, w.cols].
+// Each of the step's rows normalised in place, by pieces as long as w: the row, or every head of it. x = rms_norm(x) * w.
 void norm_rows(StepContext& ctx, std::vector<float>& rows, const Tensor& w);
 
 }  // namespace siskin

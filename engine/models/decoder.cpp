@@ -15,15 +15,11 @@
 namespace siskin {
 namespace {
 
-Error bad(const ModelFile& file, const std::string& what) {
-  return {ErrorCode::corrupt_file, file.path().filename().string() + ": " + what};
-}
-
 // A count that sizes buffers: present, at least 1, and small enough that products of three fit in 64 bits.
 Result<size_t> dimension(const ModelFile& file, const std::string& key) {
   SISKIN_TRY(const uint64_t value, file.metadata().u64(key));
   if (value == 0 || value > (1u << 20)) {
-    return bad(file, key + ": " + std::to_string(value) + ", expected 1 to 1048576");
+    return bad_model(file, key + ": " + std::to_string(value) + ", expected 1 to 1048576");
   }
   return static_cast<size_t>(value);
 }
@@ -53,29 +49,32 @@ Status parse_rope(const ModelFile& file, ModelSpec& spec) {
   SISKIN_TRY(const uint64_t n_rot, meta.u64_or(rope + "dimension_count", spec.head_dim));
   SISKIN_TRY(const std::string scaling, meta.string_or(rope + "scaling.type", "none"));
   SISKIN_TRY(const double factor, meta.f64_or(rope + "scaling.factor", 1.0));
-  if (!(base > 0) || base > std::numeric_limits<float>::max()) return bad(file, rope + "freq_base: expected a positive number");
+  if (!(base > 0) || base > std::numeric_limits<float>::max())
+    return bad_model(file, rope + "freq_base: expected a positive number");
   if (n_rot == 0 || n_rot % 2 != 0 || n_rot > spec.head_dim) {
-    return bad(file, rope + "dimension_count: " + std::to_string(n_rot) + ", expected an even number up to " +
-                         std::to_string(spec.head_dim));
+    return bad_model(file, rope + "dimension_count: " + std::to_string(n_rot) + ", expected an even number up to " +
+                               std::to_string(spec.head_dim));
   }
   spec.rope.base = static_cast<float>(base);
   spec.n_rot = n_rot;
   spec.rope.interleaved = rope_pairing(file) == RopePairing::interleaved;
   if (scaling == "linear") {
-    if (!(factor > 0)) return bad(file, rope + "scaling.factor: expected a positive number");
+    if (!(factor > 0)) return bad_model(file, rope + "scaling.factor: expected a positive number");
     spec.rope.linear_factor = static_cast<float>(factor);
   } else if (scaling == "llama3") {
     SISKIN_TRY(const double low, meta.f64(rope + "scaling.low_freq_factor"));
     SISKIN_TRY(const double high, meta.f64(rope + "scaling.high_freq_factor"));
     SISKIN_TRY(const double old_ctx, meta.f64(rope + "scaling.original_context_length"));
-    if (!(factor > 0) || !(low > 0) || !(high > low) || !(old_ctx > 0)) return bad(file, rope + "scaling: bad llama3 factors");
+    if (!(factor > 0) || !(low > 0) || !(high > low) || !(old_ctx > 0))
+      return bad_model(file, rope + "scaling: bad llama3 factors");
     spec.rope.divisors = llama3_divisors(spec, factor, low, high, old_ctx);
   } else if (scaling != "none") {
     return Error{ErrorCode::unsupported, file.path().filename().string() + ": rope scaling '" + scaling + "' is not built"};
   }
   if (const TensorView* factors = file.find("rope_freqs.weight"); factors != nullptr) {
     if (factors->shape != Shape{spec.n_rot / 2} || !dtype_info(factors->type).built) {
-      return bad(file, "rope_freqs.weight: shape " + shape_text(factors->shape) + ", expected " + shape_text({spec.n_rot / 2}));
+      return bad_model(file,
+                       "rope_freqs.weight: shape " + shape_text(factors->shape) + ", expected " + shape_text({spec.n_rot / 2}));
     }
     spec.rope.divisors.resize(spec.n_rot / 2);
     decode_row(factors->type, factors->slices[0], spec.rope.divisors.data(), spec.rope.divisors.size());
@@ -89,13 +88,21 @@ void embed(StepContext& ctx) {
   size_t row = 0;
   for (const StepSlice& slice : ctx.plan.slices) {
     for (const int32_t token : slice.tokens) {
-      ctx.kernels.get_row({table.slices[0], static_cast<size_t>(token), ctx.act.residual.data() + row * ctx.spec.d_model});
+      float* x = ctx.act.residual.data() + row * ctx.spec.d_model;
+      ctx.kernels.get_row({table.slices[0], static_cast<size_t>(token), x});
+      if (ctx.spec.embedding_scale != 1.0f) {
+        for (size_t j = 0; j < ctx.spec.d_model; ++j) x[j] *= ctx.spec.embedding_scale;
+      }
       ++row;
     }
   }
 }
 
 }  // namespace
+
+Error bad_model(const ModelFile& file, const std::string& what) {
+  return {ErrorCode::corrupt_file, file.path().filename().string() + ": " + what};
+}
 
 Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& architecture) {
   const Metadata& meta = file.metadata();
@@ -113,26 +120,35 @@ Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& archit
   SISKIN_TRY(spec.n_experts, meta.u64_or(prefix + "expert_count", 0));
   SISKIN_TRY(spec.top_k, meta.u64_or(prefix + "expert_used_count", 0));
   SISKIN_TRY(const double eps, meta.f64_or(prefix + "attention.layer_norm_rms_epsilon", 1e-5));
-  if (!(eps >= 0) || eps > 1) return bad(file, prefix + "attention.layer_norm_rms_epsilon: expected a number from 0 to 1");
+  if (!(eps >= 0) || eps > 1)
+    return bad_model(file, prefix + "attention.layer_norm_rms_epsilon: expected a number from 0 to 1");
   spec.rms_eps = static_cast<float>(eps);
 
   if (spec.n_kv_heads == 0 || spec.n_heads % spec.n_kv_heads != 0) {
-    return bad(file, prefix + "attention.head_count_kv: " + std::to_string(spec.n_kv_heads) + " does not divide head_count " +
-                         std::to_string(spec.n_heads));
+    return bad_model(file, prefix + "attention.head_count_kv: " + std::to_string(spec.n_kv_heads) +
+                               " does not divide head_count " + std::to_string(spec.n_heads));
   }
   if (spec.head_dim == 0 || spec.head_dim % 2 != 0 || spec.head_dim > kMaxHeadDim) {
-    return bad(file, "head dimension " + std::to_string(spec.head_dim) + ", expected an even number up to " +
-                         std::to_string(kMaxHeadDim));
+    return bad_model(file, "head dimension " + std::to_string(spec.head_dim) + ", expected an even number up to " +
+                               std::to_string(kMaxHeadDim));
   }
+  spec.attention_scale = 1.0f / std::sqrt(static_cast<float>(spec.head_dim));
   if (spec.n_experts > (1u << 16) || (spec.n_experts > 0 && (spec.top_k == 0 || spec.top_k > spec.n_experts))) {
-    return bad(file, prefix + "expert_used_count: " + std::to_string(spec.top_k) + " of expert_count " +
-                         std::to_string(spec.n_experts));
+    return bad_model(file, prefix + "expert_used_count: " + std::to_string(spec.top_k) + " of expert_count " +
+                               std::to_string(spec.n_experts));
   }
   const TensorView* embedding = file.find("token_embd.weight");
-  if (embedding == nullptr) return bad(file, "token_embd.weight: missing");
+  if (embedding == nullptr) return bad_model(file, "token_embd.weight: missing");
   spec.n_vocab = embedding->rows();
   SISKIN_TRY_STATUS(parse_rope(file, spec));
   return spec;
+}
+
+Result<ModelSpec> parse_dense_decoder(const ModelFile& file, const std::string& architecture) {
+  auto spec = parse_decoder(file, architecture);
+  if (!spec || !spec->is_moe()) return spec;
+  return Error{ErrorCode::unsupported, file.path().filename().string() + ": " + architecture + ".expert_count: " +
+                                           std::to_string(spec->n_experts) + ", but " + architecture + " has no experts here"};
 }
 
 void begin_step(StepContext& ctx) {

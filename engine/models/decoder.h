@@ -17,6 +17,12 @@ namespace siskin {
 // Errors: corrupt_file, unsupported (a RoPE scaling); name the file and key.
 Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& architecture);
 
+// The same for an architecture that has no experts. Errors: also unsupported, where the file names some.
+Result<ModelSpec> parse_dense_decoder(const ModelFile& file, const std::string& architecture);
+
+// A corrupt_file error that names the file.
+Error bad_model(const ModelFile& file, const std::string& what);
+
 // Columns `rows`, `cols` and `required` of binding tables.
 namespace binding {
 inline bool always(const ModelSpec&) { return true; }
@@ -26,13 +32,14 @@ inline bool moe(const ModelSpec& s) { return s.is_moe(); }
 inline size_t d_model(const ModelSpec& s) { return s.d_model; }
 inline size_t d_q(const ModelSpec& s) { return s.d_q(); }
 inline size_t d_kv(const ModelSpec& s) { return s.d_kv(); }
+inline size_t head_dim(const ModelSpec& s) { return s.head_dim; }
 inline size_t d_ff(const ModelSpec& s) { return s.d_ff; }
 inline size_t n_vocab(const ModelSpec& s) { return s.n_vocab; }
 inline size_t n_experts(const ModelSpec& s) { return s.n_experts; }
 inline size_t half_rot(const ModelSpec& s) { return s.n_rot / 2; }
 }  // namespace binding
 
-// Sizes the buffers of a step and looks up the embeddings: residual [n, d_model].
+// Sizes the buffers of a step and looks up the embeddings, scaled: residual [n, d_model].
 void begin_step(StepContext& ctx);
 // Adds what the last block made (layer 0: nothing), normalises, and multiplies: q, k and v, not yet rotated.
 void project_qkv(StepContext& ctx, size_t layer);

@@ -5,7 +5,7 @@
 namespace siskin {
 namespace {
 
-constexpr const Family* kFamilies[] = {&kLlamaFamily, &kOlmoeFamily};
+constexpr const Family* kFamilies[] = {&kLlamaFamily, &kOlmoeFamily, &kQwen2Family, &kGemma3Family};
 
 }  // namespace
 

@@ -22,8 +22,10 @@ struct Family {
   void (*forward)(StepContext& ctx);
 };
 
+extern const Family kGemma3Family;
 extern const Family kLlamaFamily;
 extern const Family kOlmoeFamily;
+extern const Family kQwen2Family;
 
 // Errors: unsupported, with the names of what is built.
 Result<const Family*> find_family(const ModelFile& file);

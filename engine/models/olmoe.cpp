@@ -14,9 +14,7 @@ using namespace binding;
 Result<ModelSpec> parse(const ModelFile& file) {
   auto spec = parse_decoder(file, "olmoe");
   if (!spec) return spec;
-  if (!spec->is_moe()) {
-    return Error{ErrorCode::corrupt_file, file.path().filename().string() + ": olmoe.expert_count: 0, expected at least 1"};
-  }
+  if (!spec->is_moe()) return bad_model(file, "olmoe.expert_count: 0, expected at least 1");
   spec->expert_weights = ExpertWeights::softmax_over_all;
   return spec;
 }

@@ -45,11 +45,21 @@ Status produce_strips(const MatrixJob& job, tbb::task_arena& arena, size_t run, 
   return {};
 }
 
-GgufTensorSource packed_source(const ModelFile& file, const TensorView& view, tbb::task_arena& arena) {
+GgufTensorSource packed_source(const ModelFile& file, const Tensor& tensor, tbb::task_arena& arena) {
+  const TensorView& view = *tensor.source;
   GgufTensorSource source;
   source.name = view.name;
   source.type = view.type;
   source.shape = view.shape;
+  if (tensor.add_one) {  // a packed file is no Hugging Face folder, and its reader adds nothing
+    source.type = DType::F32;
+    source.slice_bytes = tensor.slice_bytes();
+    source.produce = [&tensor](size_t, std::span<std::byte> out) -> Status {
+      std::memcpy(out.data(), tensor.file_values().data(), out.size());
+      return {};
+    };
+    return source;
+  }
   if (view.shape.size() < 2) {
     source.slice_bytes = view.slice_bytes;
     source.produce = [&view](size_t, std::span<std::byte> out) -> Status {
@@ -97,7 +107,7 @@ Result<PackReport> pack_model(const fs::path& in, const fs::path& out, const Pac
   tbb::task_arena arena(tool_threads(options.threads));
   std::vector<GgufTensorSource> sources;
   for (const Tensor& tensor : weights.tensors()) {
-    sources.push_back(packed_source(file, *tensor.source, arena));
+    sources.push_back(packed_source(file, tensor, arena));
     report.padding_bytes += tensor.slice_padding() * tensor.n_slices;
   }
   SISKIN_TRY(const Metadata metadata, packed_metadata(file, spec));

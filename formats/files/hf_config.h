@@ -1,4 +1,4 @@
-// config.json of a Hugging Face folder, translated into GGUF's metadata keys. Llama, Mistral and Mixtral.
+// config.json of a Hugging Face folder, translated into GGUF's metadata keys. Llama, Mistral, Mixtral, Qwen 2 and Gemma 3 (text).
 #pragma once
 
 #include <siskin/result.h>

@@ -25,6 +25,22 @@ constexpr Rename kBlockTensors[] = {
     {"mlp.gate.weight", "ffn_gate_inp.weight"},  // transformers 5
 };
 
+constexpr Rename kQwen2Tensors[] = {
+    {"self_attn.q_proj.bias", "attn_q.bias"},
+    {"self_attn.k_proj.bias", "attn_k.bias"},
+    {"self_attn.v_proj.bias", "attn_v.bias"},
+};
+
+// Gemma 3 has a norm on both sides of each block, so that the name which others give to the norm before the second means
+// another.
+constexpr Rename kGemma3Tensors[] = {
+    {"self_attn.q_norm.weight", "attn_q_norm.weight"},
+    {"self_attn.k_norm.weight", "attn_k_norm.weight"},
+    {"post_attention_layernorm.weight", "post_attention_norm.weight"},
+    {"pre_feedforward_layernorm.weight", "ffn_norm.weight"},
+    {"post_feedforward_layernorm.weight", "post_ffw_norm.weight"},
+};
+
 constexpr Rename kExpertTensors[] = {
     {"w1.weight", "ffn_gate_exps.weight"},
     {"w2.weight", "ffn_down_exps.weight"},
@@ -54,8 +70,12 @@ std::optional<uint64_t> take_number(std::string_view& text) {
 class Gatherer {
  public:
   Gatherer(const HfConfig& config, const std::string& folder) : folder_(folder) {
-    n_blocks_ = *config.metadata.u64_or("llama.block_count", 0);
-    n_experts_ = *config.metadata.u64_or("llama.expert_count", 0);
+    const std::string architecture = *config.metadata.string_or("general.architecture", "");
+    n_blocks_ = *config.metadata.u64_or(architecture + ".block_count", 0);
+    n_experts_ = *config.metadata.u64_or(architecture + ".expert_count", 0);
+    if (architecture == "qwen2") own_ = kQwen2Tensors;
+    if (architecture == "gemma3") own_ = kGemma3Tensors;
+    architecture_ = architecture;
   }
 
   Status add(const HfTensor& tensor) {
@@ -105,6 +125,9 @@ class Gatherer {
                           in_quotes(tensor.entry->name) + ": config.json has " + std::to_string(n_blocks_) + " layers");
     }
     const std::string prefix = "blk." + std::to_string(*block) + ".";
+    for (const Rename& rename : own_) {
+      if (rest == rename.hf) return add_whole(tensor, {*block + 1, prefix + rename.gguf});
+    }
     for (const Rename& rename : kBlockTensors) {
       if (rest == rename.hf) return add_whole(tensor, {*block + 1, prefix + rename.gguf});
     }
@@ -223,10 +246,12 @@ class Gatherer {
 
   Error no_place(const HfTensor& tensor) const {
     return unsupported_file(*tensor.file,
-                            "tensor " + in_quotes(tensor.entry->name) + " has no place in a llama or mixtral model");
+                            "tensor " + in_quotes(tensor.entry->name) + " has no place in a " + architecture_ + " model");
   }
 
   const std::string& folder_;
+  std::string architecture_;
+  std::span<const Rename> own_;  // the architecture's own names, before the common ones
   uint64_t n_blocks_ = 0;
   uint64_t n_experts_ = 0;
   std::map<Place, TensorView> found_;

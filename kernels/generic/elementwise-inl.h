@@ -186,6 +186,22 @@ void swiglu(const float* g, const float* u, float* y, size_t n) noexcept {
 }
 
 template <class A>
+void geglu(const siskin::GegluArgs& args) noexcept {
+  const Batch<A> twice(-1.59576912160573f);  // -2 sqrt(2 / pi)
+  const Batch<A> cubic(0.044715f);
+  map_row<A>(args.g, args.y, args.n, 0.0f, [&](const Batch<A>& v, size_t j, size_t m) {
+    const Batch<A> z = twice * xsimd::fma(cubic * v * v, v, v);
+    return v / (Batch<A>(1.0f) + xsimd::exp(z)) * load_row<A>(args.u + j, m);
+  });
+}
+
+template <class A>
+void add_bias(const siskin::AddBiasArgs& args) noexcept {
+  map_row<A>(args.y, args.y, args.n, 0.0f,
+             [&](const Batch<A>& v, size_t j, size_t m) { return v + load_row<A>(args.bias + j, m); });
+}
+
+template <class A>
 void axpy(float s, const float* x, float* y, size_t n) noexcept {
   const Batch<A> scale(s);
   map_row<A>(x, y, n, 0.0f, [&](const Batch<A>& v, size_t j, size_t m) { return xsimd::fma(scale, v, load_row<A>(y + j, m)); });

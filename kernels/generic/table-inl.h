@@ -40,6 +40,8 @@ constexpr siskin::KernelTable table_of() {
       .rope = rope<Arch>,
       .softmax = softmax<Arch>,
       .swiglu = swiglu<Arch>,
+      .geglu = geglu<Arch>,
+      .add_bias = add_bias<Arch>,
       .axpy = axpy<Arch>,
       .top_k = top_k<Arch>,
       .argmax = argmax<Arch>,

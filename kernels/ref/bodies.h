@@ -25,6 +25,8 @@ void rms_norm(const RmsNormArgs& args) noexcept;
 void rope(const RopeArgs& args) noexcept;
 void softmax(float* x, size_t n) noexcept;
 void swiglu(const float* g, const float* u, float* y, size_t n) noexcept;
+void geglu(const GegluArgs& args) noexcept;
+void add_bias(const AddBiasArgs& args) noexcept;
 void axpy(float s, const float* x, float* y, size_t n) noexcept;
 
 // order.cpp

@@ -46,6 +46,18 @@ void swiglu(const float* g, const float* u, float* y, size_t n) noexcept {
   for (size_t j = 0; j < n; ++j) y[j] = g[j] / (1.0f + std::exp(-g[j])) * u[j];
 }
 
+void geglu(const GegluArgs& args) noexcept {
+  constexpr float kTwiceSqrt2OverPi = 1.59576912160573f;
+  for (size_t j = 0; j < args.n; ++j) {
+    const float g = args.g[j];
+    args.y[j] = g / (1.0f + std::exp(-kTwiceSqrt2OverPi * (g + 0.044715f * g * g * g))) * args.u[j];
+  }
+}
+
+void add_bias(const AddBiasArgs& args) noexcept {
+  for (size_t j = 0; j < args.n; ++j) args.y[j] += args.bias[j];
+}
+
 void axpy(float s, const float* x, float* y, size_t n) noexcept {
   for (size_t j = 0; j < n; ++j) y[j] += s * x[j];
 }

@@ -41,6 +41,14 @@ void count_norm(const RmsNormArgs& args) noexcept {
   base.rms_norm(args);
 }
 
+void count_bias(const AddBiasArgs& args) noexcept {
+  {
+    const std::lock_guard lock(mutex);
+    reads.vectors[args.tensor] = args.n * sizeof(float);
+  }
+  base.add_bias(args);
+}
+
 void count_store(const KvStoreArgs& args) noexcept {
   {
     const std::lock_guard lock(mutex);
@@ -58,10 +66,12 @@ void count_attention(const AttentionArgs& args) noexcept {
     auto& [seen, row_bytes] = reads.kv[{args.request, args.layer, args.kv_head}];
     row_bytes = 2 * kv_row_bytes(args.kv_type, args.head_dim);
     for (size_t i = 0; i < args.n_rows; ++i) {
-      const uint64_t stop = std::max(begin, std::min<uint64_t>(args.limit[i], end));
+      const uint64_t start = std::max<uint64_t>(args.first != nullptr ? args.first[i] : 0, begin);
+      const uint64_t stop = std::min<uint64_t>(args.limit[i], end);
+      if (start >= stop) continue;
       seen.resize(std::max<size_t>(seen.size(), stop));
-      std::fill(seen.begin() + static_cast<std::ptrdiff_t>(begin), seen.begin() + static_cast<std::ptrdiff_t>(stop), true);
-      reads.flops += (stop - begin) * 4 * args.head_dim;
+      std::fill(seen.begin() + static_cast<std::ptrdiff_t>(start), seen.begin() + static_cast<std::ptrdiff_t>(stop), true);
+      reads.flops += (stop - start) * 4 * args.head_dim;
     }
   }
   base.attention(args);
@@ -101,6 +111,7 @@ const Isa& counting_isa(const Isa& underlying) {
   table.matmul_any_bf16 = count_matmul<&KernelTable::matmul_any_bf16>;
   table.get_row = count_row;
   table.rms_norm = count_norm;
+  table.add_bias = count_bias;
   table.kv_store = count_store;
   table.attention = count_attention;
   take_reads();

@@ -64,6 +64,40 @@ TEST_CASE("absent keys take the defaults of transformers", "[files]") {
   CHECK(*experts->metadata.f64("llama.attention.layer_norm_rms_epsilon") == static_cast<double>(1e-5f));
 }
 
+TEST_CASE("qwen2 and gemma3 configurations become GGUF keys of their own", "[files]") {
+  const std::string sizes = R"("hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 8, "vocab_size": 512)";
+  const auto qwen2 = parse(R"({"model_type": "qwen2", "num_hidden_layers": 2, "num_key_value_heads": 2, "rope_theta": 1e6,
+    "sliding_window": 16, "use_sliding_window": false, )" + sizes + "}");
+  REQUIRE(qwen2);
+  CHECK(*qwen2->metadata.string("general.architecture") == "qwen2");
+  CHECK(*qwen2->metadata.u64("qwen2.attention.head_count_kv") == 2);
+  CHECK(*qwen2->metadata.f64("qwen2.rope.freq_base") == 1e6);
+  CHECK_FALSE(qwen2->tied_embeddings);
+  const std::string gemma = R"({"model_type": "gemma3_text", "num_hidden_layers": 4, )" + sizes;
+  const auto defaults = parse(gemma + "}");
+  REQUIRE(defaults);
+  CHECK(*defaults->metadata.u64("gemma3.attention.key_length") == 256);
+  CHECK(*defaults->metadata.u64("gemma3.attention.sliding_window") == 4096);
+  CHECK(*defaults->metadata.u64("gemma3.attention.sliding_window_pattern") == 6);
+  CHECK(*defaults->metadata.f64("gemma3.rope.freq_base_swa") == 1e4);
+  CHECK(*defaults->metadata.f64("gemma3.attention.scale") == 1.0 / 16);
+  CHECK(defaults->tied_embeddings);
+  const auto layers = parse(gemma + R"(, "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+    "sliding_window": 512, "query_pre_attn_scalar": 64, "rope_parameters": {"full_attention": {"rope_theta": 5e5},
+    "sliding_attention": {"rope_theta": 2e4}}})");
+  REQUIRE(layers);
+  CHECK(*layers->metadata.u64("gemma3.attention.sliding_window_pattern") == 2);
+  CHECK(*layers->metadata.f64("gemma3.attention.scale") == 0.125);
+  CHECK(*layers->metadata.f64("gemma3.rope.freq_base") == 5e5);
+  CHECK(*layers->metadata.f64("gemma3.rope.freq_base_swa") == 2e4);
+  const auto uneven = parse(gemma + R"(, "layer_types": ["full_attention", "sliding_attention", "full_attention", "full_attention"]})");
+  REQUIRE_FALSE(uneven);
+  CHECK(uneven.error().code == ErrorCode::unsupported);
+  CHECK_FALSE(parse(gemma + R"(, "layer_types": ["full_attention"]})"));
+  CHECK_FALSE(parse(gemma + R"(, "final_logit_softcapping": 30.0})"));
+  CHECK_FALSE(parse(gemma + R"(, "hidden_activation": "silu"})"));
+}
+
 TEST_CASE("rope scaling is kept as keys", "[files]") {
   const auto linear = parse(llama(R"(, "rope_scaling": {"type": "linear", "factor": 4.0})"));
   REQUIRE(linear);

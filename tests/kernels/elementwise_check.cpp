@@ -1,4 +1,5 @@
-// Norm, rope, softmax, swiglu and axpy against the same equation in f64; in place wherever the contract allows it.
+// Norm, rope, softmax, swiglu, geglu, biases and axpy against the same equation in f64; in place wherever the contract allows
+// it.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -141,6 +142,53 @@ void check(const Kernel& kernel, SwigluFn fn) {
       here.near(j, static_cast<double>(y[j]), want, swiglu_tolerance(g64[j], u64[j], want));
     }
     here.require(out.canary_intact(), "wrote before its output");
+  }
+}
+
+void check(const Kernel& kernel, GegluFn fn) {
+  Rng rng(39);
+  GuardedBuffer g_buffer(1 << 14), u_buffer(1 << 14), y_buffer(1 << 14);
+  for (size_t n_case = 0; n_case < kCases; ++n_case) {
+    const size_t n = pick_size(rng, n_case);
+    auto* g = g_buffer.tail_of<float>(n);
+    auto* u = u_buffer.tail_of<float>(n);
+    const float spread = n_case % 4 == 0 ? 60.0f : 2.0f;  // the cube overflows exp beyond 10
+    for (size_t j = 0; j < n; ++j) {
+      g[j] = rng.normal() * spread;
+      u[j] = rng.normal();
+    }
+    const std::vector<double> g64 = widened(g, n);
+    const std::vector<double> u64 = widened(u, n);
+    GuardedBuffer& out = n_case % 3 == 0 ? y_buffer : n_case % 3 == 1 ? g_buffer : u_buffer;
+    float* y = n_case % 3 == 0 ? y_buffer.tail_of<float>(n) : n_case % 3 == 1 ? g : u;
+    const Case here(kernel, "n %zu, spread %g, y is %s", n, static_cast<double>(spread), y == g ? "g" : y == u ? "u" : "apart");
+    fn({g, u, y, n});
+    for (size_t j = 0; j < n; ++j) {
+      const double t = -2.0 * std::sqrt(2.0 / M_PI) * (g64[j] + 0.044715 * g64[j] * g64[j] * g64[j]);
+      const double want = g64[j] / (1.0 + std::exp(t)) * u64[j];
+      here.near(j, static_cast<double>(y[j]), want, geglu_tolerance(g64[j], u64[j], t, want));
+    }
+    here.require(out.canary_intact(), "wrote before its output");
+  }
+}
+
+void check(const Kernel& kernel, AddBiasFn fn) {
+  Rng rng(43);
+  GuardedBuffer bias_buffer(1 << 14), y_buffer(1 << 14);
+  for (size_t n_case = 0; n_case < kCases; ++n_case) {
+    const size_t n = pick_size(rng, n_case);
+    auto* bias = bias_buffer.tail_of<float>(n);
+    auto* y = y_buffer.tail_of<float>(n);
+    rng.fill_normal(bias, n);
+    rng.fill_normal(y, n);
+    const std::vector<double> y64 = widened(y, n);
+    const Case here(kernel, "n %zu", n);
+    fn({bias, y, n, 0});
+    for (size_t j = 0; j < n; ++j) {
+      const double b = static_cast<double>(bias[j]);
+      here.near(j, static_cast<double>(y[j]), y64[j] + b, axpy_tolerance(y64[j], b));
+    }
+    here.require(y_buffer.canary_intact(), "wrote before its output");
   }
 }
 

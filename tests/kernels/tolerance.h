@@ -38,6 +38,11 @@ inline double swiglu_tolerance(double g, double u, double y) {
   return (exp_relative(g) + 6.0 * kUnit) * std::fabs(y) + kTiniest * (1.0 + std::fabs(g * u));
 }
 
+// g / (1 + exp(t)) * u, t = -2 sqrt(2/pi) (g + 0.044715 g^3): t is rounded by its five operations before exp sees it.
+inline double geglu_tolerance(double g, double u, double t, double y) {
+  return (exp_relative(6.0 * t) + 6.0 * kUnit) * std::fabs(y) + kTiniest * (1.0 + std::fabs(g * u));
+}
+
 // y + s*x.
 inline double axpy_tolerance(double y, double sx) { return 2.0 * kUnit * (std::fabs(y) + std::fabs(sx)) * 1.001; }
 
