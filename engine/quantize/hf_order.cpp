@@ -1,4 +1,4 @@
-// Which tensors of a Hugging Face folder change their row order on the way to GGUF.
+// Which tensors of a Hugging Face folder change on the way to GGUF.
 #include "engine/quantize/hf_order.h"
 
 #include <string>
@@ -34,6 +34,11 @@ Result<size_t> reorder_head_dim(const ModelFile& file, const TensorView& tensor)
                                               std::to_string(head_dim)};
   }
   return static_cast<size_t>(head_dim);
+}
+
+bool lacks_one(const ModelFile& file, const TensorView& tensor) {
+  const auto architecture = file.metadata().string("general.architecture");
+  return file.is_hugging_face() && architecture && *architecture == "gemma3" && tensor.name.ends_with("norm.weight");
 }
 
 }  // namespace siskin

@@ -1,4 +1,5 @@
-// The row order of q and k: Hugging Face's half-split RoPE order to the interleaved order of GGUF's llama architecture.
+// What values of Hugging Face folders change on the way to GGUF: the row order of q and k, from half-split RoPE order to the
+// interleaved order of GGUF's llama architecture, and Gemma's norms.
 #pragma once
 
 #include <siskin/result.h>
@@ -23,5 +24,8 @@ constexpr size_t half_split_row(size_t row, size_t head_dim) {
 // The head size to reorder this tensor by, or 0 to leave it as it is. Only q and k (weights and biases) of a half-split file
 // whose architecture GGUF stores interleaved are reordered. Errors: corrupt_file when the rows are no whole number of heads.
 Result<size_t> reorder_head_dim(const ModelFile& file, const TensorView& tensor);
+
+// Whether the folder holds this vector as w where GGUF holds 1 + w: Gemma's norms.
+bool lacks_one(const ModelFile& file, const TensorView& tensor);
 
 }  // namespace siskin

@@ -29,6 +29,7 @@ struct TensorJob {
   DType type;
   size_t head_dim;  // rows are reordered by heads of this size; 0: not at all
   RowRuns runs;
+  bool add_one = false;  // to every value
 
   size_t rows() const { return source->elements() / source->cols(); }
   const std::byte* source_row(size_t row) const {
@@ -63,6 +64,7 @@ Status convert_vector(const TensorJob& job, std::byte* out) {
     for (size_t i = 0; i < n; ++i) ordered[i] = values[half_split_row(i, job.head_dim)];
     values.swap(ordered);
   }
+  for (float& value : values) value += job.add_one ? 1.0f : 0.0f;
   encode_row(job.type, values.data(), out, n);
   return {};
 }
@@ -86,7 +88,7 @@ bool is_integer(DType type) {
 }
 
 Result<TensorJob> plan_job(const ModelFile& file, const TensorView& tensor, DType asked, QuantizeReport& report) {
-  TensorJob job{&tensor, tensor.type, 0, {}};
+  TensorJob job{&tensor, tensor.type, 0, {}, lacks_one(file, tensor)};
   if (tensor.elements() == 0 || tensor.slices.empty()) {
     return Error{ErrorCode::corrupt_file, file.path().string() + ": " + tensor.name + ": empty tensor"};
   }

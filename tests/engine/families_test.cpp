@@ -1,6 +1,8 @@
 // Tiny random models of every family but llama against transformers' float64 logits (tests/golden/families/make.py wrote both),
 // on every instruction set; and their ledgers against what the kernels read, sliding windows included.
 
+#include <siskin/pack.h>
+#include <siskin/quantize.h>
 #include <siskin/session.h>
 
 #include <catch2/catch.hpp>
@@ -18,20 +20,76 @@ constexpr const char* kModels[] = {"qwen2", "qwen2_tied", "gemma3"};
 
 std::filesystem::path golden(const std::string& name) { return places::golden() / "families" / name; }
 
-std::shared_ptr<const Model> load(const std::string& name, const std::string& isa) {
+std::shared_ptr<const Model> load(const std::filesystem::path& path, const std::string& isa) {
   LoadOptions options;
   options.isa = isa;
-  auto model = Model::load(golden(name), options);
+  auto model = Model::load(path, options);
   if (!model) FAIL(model.error().message);
   return *model;
 }
 
-std::vector<float> logits_of(const std::shared_ptr<const Model>& model, const std::vector<TokenId>& ids) {
-  auto session = Session::create(model);
+// By f32 arithmetic on f32 K and V, `chunk` tokens a step.
+std::vector<float> logits_of(const std::shared_ptr<const Model>& model, const std::vector<TokenId>& ids, size_t chunk = 512) {
+  SessionOptions exact;
+  exact.kv_type = KvType::f32;
+  exact.deterministic = true;
+  auto session = Session::create(model, exact);
   REQUIRE(session);
-  auto logits = (*session)->logits(ids);
+  auto logits = (*session)->logits(ids, chunk);
   REQUIRE(logits);
   return *logits;
+}
+
+std::vector<TokenId> text(size_t n) {
+  std::vector<TokenId> ids;
+  for (size_t i = 0; i < n; ++i) ids.push_back(static_cast<TokenId>(3 + (i * i + 5 * i) % 61));
+  return ids;
+}
+
+// Steps a request through and compares the whole account with what the kernels read. The model is spent.
+void check_ledger(const std::shared_ptr<const Model>& model, size_t batch, size_t n_tokens, KvType kv_type) {
+  auto& impl = const_cast<Model::Impl&>(model->impl());
+  impl.isa = &test::counting_isa(*impl.isa);
+  SessionOptions options;
+  options.batch = batch;
+  options.kv_type = kv_type;
+  auto session = Session::create(model, options);
+  REQUIRE(session);
+  Request request;
+  request.max_new_tokens = 6;
+  request.ignore_eos = true;
+  request.sampling.temperature = 0;
+  request.tokens = text(n_tokens);
+  const auto id = (*session)->submit(request);
+  REQUIRE(id);
+  uint64_t weights = 0, kv_read = 0, kv_written = 0, flops = 0;
+  for (bool more = true; more;) {
+    const auto stepped = (*session)->step();
+    REQUIRE(stepped);
+    more = *stepped;
+    const test::Reads reads = test::take_reads();
+    weights += reads.weight_bytes();
+    kv_read += reads.kv_bytes();
+    kv_written += reads.kv_written;
+    flops += reads.flops;
+  }
+  const auto completion = (*session)->take(*id);
+  REQUIRE(completion);
+  const PhaseCost &prefill = completion->cost.prefill, &decode = completion->cost.decode;
+  CHECK(prefill.weight_bytes + decode.weight_bytes == weights);
+  CHECK(prefill.kv_read_bytes + decode.kv_read_bytes == kv_read);
+  CHECK(prefill.kv_write_bytes + decode.kv_write_bytes == kv_written);
+  CHECK(prefill.flops() + decode.flops() == flops);
+}
+
+// gemma3 with windows of 300 positions, longer than a span of attention, and room for three spans.
+std::filesystem::path long_windows(const tools_test::TempFolder& folder) {
+  auto config = nlohmann::json::parse(tools_test::read_file(golden("gemma3") / "config.json"));
+  config["sliding_window"] = 300;
+  config["max_position_embeddings"] = 1024;
+  std::ofstream(folder / "config.json") << config;
+  std::filesystem::copy_file(golden("gemma3") / "model.safetensors", folder / "model.safetensors");
+  return folder.path();
 }
 
 }  // namespace
@@ -41,7 +99,7 @@ TEST_CASE("tiny models of each family give transformers' logits on every instruc
     const auto reference = nlohmann::json::parse(tools_test::read_file(golden(std::string(name) + ".json")));
     const auto expected = reference["logits"].get<std::vector<double>>();
     for (const Isa& isa : available_isas()) {
-      const auto logits = logits_of(load(name, isa.name), reference["ids"].get<std::vector<TokenId>>());
+      const auto logits = logits_of(load(golden(name), isa.name), reference["ids"].get<std::vector<TokenId>>());
       REQUIRE(logits.size() == expected.size());
       double difference = 0, largest = 0;
       for (size_t i = 0; i < expected.size(); ++i) {
@@ -49,8 +107,7 @@ TEST_CASE("tiny models of each family give transformers' logits on every instruc
         largest = std::max(largest, std::abs(expected[i]));
       }
       CAPTURE(name, isa.name, difference, largest);
-      // K and V are kept in F16: each carries a relative error of up to 2^-11 into two or three layers.
-      CHECK(difference <= 4.0 / 2048 * largest);
+      CHECK(difference <= 1e-5 * largest);
     }
   }
 }
@@ -58,7 +115,7 @@ TEST_CASE("tiny models of each family give transformers' logits on every instruc
 TEST_CASE("a step that starts inside a text sees the same window as one step over all of it", "[parity]") {
   const auto reference = nlohmann::json::parse(tools_test::read_file(golden("gemma3.json")));
   const auto ids = reference["ids"].get<std::vector<TokenId>>();
-  const auto model = load("gemma3", "");
+  const auto model = load(golden("gemma3"), "");
   Request request;
   request.tokens = ids;
   request.max_new_tokens = 12;  // past the window of 8 again
@@ -88,38 +145,53 @@ TEST_CASE("a step that starts inside a text sees the same window as one step ove
 TEST_CASE("the ledger of each family equals what the kernels read", "[ledger]") {
   for (const char* name : kModels) {
     CAPTURE(name);
-    const auto model = load(name, "");
-    auto& impl = const_cast<Model::Impl&>(model->impl());
-    impl.isa = &test::counting_isa(*impl.isa);
-    SessionOptions options;
-    options.batch = 7;  // steps that begin before, in and behind the first window
-    auto session = Session::create(model, options);
-    REQUIRE(session);
-    Request request;
-    request.max_new_tokens = 6;
-    request.ignore_eos = true;
-    request.sampling.temperature = 0;
-    for (TokenId token = 3; token < 33; ++token) request.tokens.push_back(token);
-    const auto id = (*session)->submit(request);
-    REQUIRE(id);
-    uint64_t weights = 0, kv_read = 0, kv_written = 0, flops = 0;
-    for (bool more = true; more;) {
-      const auto stepped = (*session)->step();
-      REQUIRE(stepped);
-      more = *stepped;
-      const test::Reads reads = test::take_reads();
-      weights += reads.weight_bytes();
-      kv_read += reads.kv_bytes();
-      kv_written += reads.kv_written;
-      flops += reads.flops;
+    check_ledger(load(golden(name), ""), 7, 30, KvType::f16);  // steps that begin before, in and behind the first window
+  }
+}
+
+TEST_CASE("the ledger counts windows that are longer than a span of attention", "[ledger]") {
+  const tools_test::TempFolder folder;
+  const auto path = long_windows(folder);
+  for (const size_t batch : {size_t{3}, size_t{200}}) {
+    for (const KvType type : {KvType::f16, KvType::q8_0}) {
+      CAPTURE(batch, type);
+      check_ledger(load(path, ""), batch, 650, type);
     }
-    const auto completion = (*session)->take(*id);
-    REQUIRE(completion);
-    const PhaseCost &prefill = completion->cost.prefill, &decode = completion->cost.decode;
-    CHECK(prefill.weight_bytes + decode.weight_bytes == weights);
-    CHECK(prefill.kv_read_bytes + decode.kv_read_bytes == kv_read);
-    CHECK(prefill.kv_write_bytes + decode.kv_write_bytes == kv_written);
-    CHECK(prefill.flops() + decode.flops() == flops);
+  }
+}
+
+TEST_CASE("windows longer than a span give the same logits whole, cut into spans, and on every instruction set", "[parity]") {
+  const tools_test::TempFolder folder;
+  const auto path = long_windows(folder);
+  std::vector<float> expected;
+  for (const Isa& isa : available_isas()) {
+    const auto model = load(path, isa.name);
+    for (const size_t chunk : {size_t{512}, size_t{3}}) {
+      const auto logits = logits_of(model, text(700), chunk);
+      if (expected.empty()) expected = logits;
+      REQUIRE(logits.size() == expected.size());
+      float difference = 0, largest = 0;
+      for (size_t i = 0; i < expected.size(); ++i) {
+        difference = std::max(difference, std::abs(logits[i] - expected[i]));
+        largest = std::max(largest, std::abs(expected[i]));
+      }
+      CAPTURE(isa.name, chunk, difference, largest);
+      CHECK(difference <= 1e-5f * largest);
+    }
+  }
+}
+
+TEST_CASE("packed and converted folders give the folder's logits", "[parity]") {
+  for (const char* name : kModels) {
+    CAPTURE(name);
+    const tools_test::TempFolder folder;
+    REQUIRE(pack_model(golden(name), folder / "packed", {}));
+    QuantizeOptions options;
+    options.type = "f16";  // as in the folder
+    REQUIRE(quantize_model(golden(name), folder / "converted.gguf", options));
+    const auto logits = logits_of(load(golden(name), ""), text(30));
+    CHECK(logits_of(load(folder / "packed", ""), text(30)) == logits);
+    CHECK(logits_of(load(folder / "converted.gguf", ""), text(30)) == logits);
   }
 }
 
