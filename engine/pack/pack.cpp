@@ -10,6 +10,7 @@
 #include "engine/models/family.h"
 #include "engine/quantize/free_space.h"
 #include "engine/quantize/hf_tokenizer.h"
+#include "engine/quantize/output_file.h"
 #include "engine/quantize/tensor_plan.h"
 #include "engine/quantize/tool_threads.h"
 #include "formats/packed/layout.h"
@@ -76,16 +77,6 @@ GgufTensorSource packed_source(const ModelFile& file, const Tensor& tensor, tbb:
   return source;
 }
 
-Status check_paths(const ModelFile& file, const fs::path& out) {
-  std::error_code ignored;
-  if (file.is_packed()) return Error{ErrorCode::unsupported, file.path().string() + ": is packed already"};
-  if (fs::is_directory(out, ignored)) return Error{ErrorCode::invalid_argument, out.string() + ": is a directory"};
-  if (fs::equivalent(file.path(), out, ignored)) {
-    return Error{ErrorCode::invalid_argument, out.string() + ": the output would replace the input; name another file"};
-  }
-  return {};
-}
-
 Result<Metadata> packed_metadata(const ModelFile& file, const ModelSpec& spec) {
   Metadata metadata = file.metadata();
   if (file.is_hugging_face()) SISKIN_TRY_STATUS(add_folder_tokenizer(file.path(), spec.n_vocab, metadata));
@@ -97,7 +88,8 @@ Result<Metadata> packed_metadata(const ModelFile& file, const ModelSpec& spec) {
 Result<PackReport> pack_model(const fs::path& in, const fs::path& out, const PackOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   SISKIN_TRY(const ModelFile file, ModelFile::open(in));
-  SISKIN_TRY_STATUS(check_paths(file, out));
+  if (file.is_packed()) return Error{ErrorCode::unsupported, in.string() + ": is packed already"};
+  SISKIN_TRY_STATUS(check_output_path(in, out));
   // A packed file is for this engine: what it could not run is refused now, not at every start.
   SISKIN_TRY(const Family* family, find_family(file));
   SISKIN_TRY(const ModelSpec spec, family->parse(file));
@@ -114,9 +106,7 @@ Result<PackReport> pack_model(const fs::path& in, const fs::path& out, const Pac
   SISKIN_TRY_STATUS(check_free_space(out, sources));
   SISKIN_TRY_STATUS(write_packed(out, metadata, sources, rope_pairing(file), options.on_progress));
   report.tensors = sources.size();
-  std::error_code failed;
-  report.bytes = fs::file_size(out, failed);
-  if (failed) return Error{ErrorCode::io, out.string() + ": " + failed.message()};
+  SISKIN_TRY(report.bytes, written_bytes(out));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

@@ -10,6 +10,7 @@
 #include "engine/quantize/free_space.h"
 #include "engine/quantize/hf_order.h"
 #include "engine/quantize/mixture.h"
+#include "engine/quantize/output_file.h"
 #include "engine/quantize/output_metadata.h"
 #include "engine/quantize/tensor_plan.h"
 #include "engine/quantize/tool_threads.h"
@@ -126,27 +127,6 @@ Result<MixtureModel> mixture_model(const ModelFile& file) {
   return model;
 }
 
-// "m-00002-of-00003.gguf" -> "m": the parts of a split model share it.
-std::string split_stem(const fs::path& path) {
-  const std::string name = path.filename().string();
-  constexpr size_t kTail = std::string_view("-00001-of-00001.gguf").size();
-  if (name.size() <= kTail || name.substr(name.size() - kTail + 6, 4) != "-of-") return {};
-  return name.substr(0, name.size() - kTail);
-}
-
-Status check_paths(const fs::path& in, const fs::path& out) {
-  std::error_code ignored;
-  const bool same = fs::equivalent(in, out, ignored);
-  const std::string stem = split_stem(in);
-  const bool a_part = !stem.empty() && split_stem(out) == stem &&
-                      fs::equivalent(fs::absolute(in).parent_path(), fs::absolute(out).parent_path(), ignored);
-  if (same || a_part) {
-    return Error{ErrorCode::invalid_argument, out.string() + ": the output would replace the input; name another file"};
-  }
-  if (fs::is_directory(out, ignored)) return Error{ErrorCode::invalid_argument, out.string() + ": is a directory"};
-  return {};
-}
-
 }  // namespace
 
 Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, const QuantizeOptions& options) {
@@ -156,7 +136,7 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   if (mixture == nullptr) {
     SISKIN_TRY(asked, writable_type(options.type));
   }
-  SISKIN_TRY_STATUS(check_paths(in, out));
+  SISKIN_TRY_STATUS(check_output_path(in, out));
   SISKIN_TRY(const ModelFile file, ModelFile::open(in));
   if (file.is_packed()) {
     return Error{ErrorCode::unsupported, in.string() + ": is a packed file; quantize the file that it was packed from"};
@@ -192,9 +172,7 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   SISKIN_TRY_STATUS(check_free_space(out, sources));
   SISKIN_TRY_STATUS(write_gguf(out, metadata, sources, options.on_progress));
   report.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(params);
-  std::error_code failed;
-  report.bytes = fs::file_size(out, failed);
-  if (failed) return Error{ErrorCode::io, out.string() + ": " + failed.message()};
+  SISKIN_TRY(report.bytes, written_bytes(out));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

@@ -11,6 +11,7 @@
 
 #include "engine/exec/fork_join.h"
 #include "engine/quantize/free_space.h"
+#include "engine/quantize/output_file.h"
 #include "engine/quantize/tensor_plan.h"
 #include "engine/quantize/tool_threads.h"
 #include "engine/synth/architecture.h"
@@ -190,9 +191,7 @@ Result<SynthReport> synthesize_model(const fs::path& out, const SynthOptions& op
   SynthReport report;
   report.total_params = shape.total_params();
   report.active_params = shape.active_params();
-  std::error_code failed;
-  report.bytes = fs::file_size(out, failed);
-  if (failed) return Error{ErrorCode::io, out.string() + ": " + failed.message()};
+  SISKIN_TRY(report.bytes, written_bytes(out));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

@@ -150,6 +150,12 @@ TEST_CASE("packing twice, onto itself or past a refusal leaves files as they wer
   CHECK(pack_model(source, source).error().code == ErrorCode::invalid_argument);
   CHECK(tools_test::read_file(source) == before);
 
+  const fs::path part = folder / "s-00001-of-00002.gguf", other_part = folder / "s-00002-of-00002.gguf";
+  fs::copy_file(source, part);
+  fs::copy_file(source, other_part);
+  CHECK(pack_model(part, other_part).error().code == ErrorCode::invalid_argument);
+  CHECK(tools_test::read_file(other_part) == before);
+
   PackOptions cancelled;
   cancelled.on_progress = [](uint64_t, uint64_t) { return false; };
   CHECK(pack_model(source, folder / "m.packed", cancelled).error().code == ErrorCode::cancelled);
