@@ -2,18 +2,10 @@
 #include <immintrin.h>
 
 #include "engine/machine/loops.h"
+#include "kernels/amx/tile_config.h"
 
 namespace siskin {
 namespace {
-
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(TileConfig) == 64);
 
 // The configuration belongs to the thread, so each run loads its own and releases it. The barriers keep the compiler from
 // moving the stores of `config` past the instruction that reads it.

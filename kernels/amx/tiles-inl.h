@@ -10,17 +10,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/amx/tile_config.h"
+
 namespace {
 
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(TileConfig) == 64);
-constexpr TileConfig kAllTilesFull;
+constexpr siskin::TileConfig kAllTilesFull;
 
 class TilesAmx {
  public:

@@ -23,27 +23,20 @@ constexpr size_t kTileLine = 64;  // 16 rows x 2 columns
 // An unpacker writes the tile of columns [k, k + 32) of a strip; columns past the matrix are zero. kInPlace: a tile whose 32
 // columns all exist lies in the strip as it is.
 
-template <class L>
-struct UnpackF32 {
+// F32 and F16, kBytes each.
+template <class L, size_t kBytes>
+struct UnpackFloats {
   static constexpr bool kInPlace = false;
-  static void run(const siskin::PackedMatrix& w, const std::byte* strip, size_t k, std::byte* out) {
-    for (size_t pair = 0; pair < 16; ++pair, k += 2, out += kTileLine) {
-      const std::byte* at = strip + k * 64;
-      const typename L::F low = k < w.cols ? L::load_f32(at) : L::zero();
-      const typename L::F high = k + 1 < w.cols ? L::load_f32(at + 64) : L::zero();
-      L::store(out, L::round_pair(low, high));
-    }
+  static typename L::F load(const std::byte* column) {
+    if constexpr (kBytes == 4) return L::load_f32(column);
+    return L::load_f16(column);
   }
-};
-
-template <class L>
-struct UnpackF16 {
-  static constexpr bool kInPlace = false;
   static void run(const siskin::PackedMatrix& w, const std::byte* strip, size_t k, std::byte* out) {
+    constexpr size_t column = siskin::kStripRows * kBytes;
     for (size_t pair = 0; pair < 16; ++pair, k += 2, out += kTileLine) {
-      const std::byte* at = strip + k * 32;
-      const typename L::F low = k < w.cols ? L::load_f16(at) : L::zero();
-      const typename L::F high = k + 1 < w.cols ? L::load_f16(at + 32) : L::zero();
+      const std::byte* at = strip + k * column;
+      const typename L::F low = k < w.cols ? load(at) : L::zero();
+      const typename L::F high = k + 1 < w.cols ? load(at + column) : L::zero();
       L::store(out, L::round_pair(low, high));
     }
   }
@@ -100,9 +93,9 @@ template <class L, class Run>
 inline void with_unpacker(const siskin::PackedMatrix& w, Run&& run) {
   switch (w.type) {
     case siskin::DType::F32:
-      return run(UnpackF32<L>());
+      return run(UnpackFloats<L, 4>());
     case siskin::DType::F16:
-      return run(UnpackF16<L>());
+      return run(UnpackFloats<L, 2>());
     case siskin::DType::BF16:
       return run(UnpackBf16<L>());
 #define SISKIN_INT8_TYPE(Type, name) \

@@ -47,12 +47,6 @@ template <class V, class W>
   for (size_t j = 0; j < 8; ++j) V::store_codes(unpacked + j * strips * 64, codes[j]);
 }
 
-// Where the job's blocks of a strip begin.
-template <class W>
-inline const std::byte* chunk_of(const Int8Job& job, size_t strip) {
-  return job.args.w.data + strip * job.args.w.strip_bytes + job.begin * kQuantBlock / W::kColumns * W::kBlockBytes;
-}
-
 // The job's blocks of `strips` strips.
 template <class V, class W>
 [[gnu::noinline]] inline void unpack_strips(const Int8Job& job, size_t strip, size_t strips, std::byte* out) {
@@ -83,20 +77,10 @@ template <class V, class W, size_t kStrips, size_t kRows, class Rows>
   for (size_t half = 0; half < W::kScales; ++half) {
     SISKIN_UNROLL
     for (size_t s = 0; s < kStrips; ++s) {
-      const typename V::F scale = V::load(WeightsF32{}, w + (half * kStrips + s) * kVectorBytes, 0);
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) {
-        const float dx = x.scale(r, b);
-        acc[s][r] = V::fma(V::mul(scale, V::broadcast(&dx)), V::to_float(dots[half][s][r]), acc[s][r]);
-      }
-      if constexpr (W::kMins) {
-        const typename V::F min = V::load(WeightsF32{}, w + ((W::kScales + half) * kStrips + s) * kVectorBytes, 0);
-        SISKIN_UNROLL
-        for (size_t r = 0; r < kRows; ++r) {
-          const float sum = x.template scaled_sum<W>(r, b, half);
-          acc[s][r] = V::fnma(min, V::broadcast(&sum), acc[s][r]);
-        }
-      }
+      const auto vector = [=](size_t i) { return V::load(WeightsF32{}, w + (i * kStrips + s) * kVectorBytes, 0); };
+      typename V::F min = V::zero();
+      if constexpr (W::kMins) min = vector(W::kScales + half);
+      add_scaled<V, W>(vector(half), min, dots[half][s], x, b, half, acc[s]);
     }
   }
 }

@@ -2,6 +2,7 @@
 // V is the instruction set's strip vector, A its xsimd architecture.
 #pragma once
 
+#include "formats/blocks/half.h"
 #include "kernels/generic/batch-inl.h"
 #include "kernels/generic/matmul_float-inl.h"
 
@@ -12,13 +13,6 @@ using siskin::kQuantBlock;
 using siskin::KvStoreArgs;
 
 inline size_t kv_scales(size_t head_dim) { return (head_dim + kQuantBlock - 1) / kQuantBlock; }
-
-inline uint16_t to_bf16(float x) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((bits >> 16) | 0x40u);  // a quiet NaN
-  return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
 
 // What a type makes of up to 32 values: put() writes `n` of them `step` apart, and Q8_0 a scale.
 struct PutF32 {
@@ -47,7 +41,7 @@ struct PutBf16 {
   template <class V, class A>
   static void put(const float* x, size_t n, std::byte* values, size_t step, std::byte*) {
     uint16_t halves[kQuantBlock];
-    for (size_t i = 0; i < kQuantBlock; ++i) halves[i] = to_bf16(x[i]);
+    for (size_t i = 0; i < kQuantBlock; ++i) halves[i] = siskin::bf16_from_f32(x[i]);
     put_halves(halves, n, values, step);
   }
   static constexpr size_t kBytes = sizeof(uint16_t);

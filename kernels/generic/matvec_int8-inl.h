@@ -51,6 +51,12 @@ struct Int8Job {
   size_t panel_begin = 0;
 };
 
+// Where the job's blocks of a strip begin.
+template <class W>
+inline const std::byte* chunk_of(const Int8Job& job, size_t strip) {
+  return job.args.w.data + strip * job.args.w.strip_bytes + job.begin * kQuantBlock / W::kColumns * W::kBlockBytes;
+}
+
 // Up to so many blocks of 32 columns that are whole blocks of the weights.
 template <class W>
 constexpr size_t whole_blocks(size_t blocks) {
@@ -110,6 +116,25 @@ struct RowsOfTile {
   }
 };
 
+// acc[r] += what one scale of a strip's group gives with row r (kernels.h has the order). min: of types that have any.
+template <class V, class W, size_t kRows, class Rows>
+[[gnu::always_inline]] inline void add_scaled(const typename V::F& scale, const typename V::F& min,
+                                              const typename V::I (&dots)[kRows], const Rows& x, size_t b, size_t half,
+                                              typename V::F (&acc)[kRows]) {
+  SISKIN_UNROLL
+  for (size_t r = 0; r < kRows; ++r) {
+    const float dx = x.scale(r, b);
+    acc[r] = V::fma(V::mul(scale, V::broadcast(&dx)), V::to_float(dots[r]), acc[r]);
+  }
+  if constexpr (W::kMins) {
+    SISKIN_UNROLL
+    for (size_t r = 0; r < kRows; ++r) {
+      const float sum = x.template scaled_sum<W>(r, b, half);
+      acc[r] = V::fnma(min, V::broadcast(&sum), acc[r]);
+    }
+  }
+}
+
 // acc[r] += the group's products with row r.
 template <class V, class W, size_t kRows, class Rows>
 [[gnu::always_inline]] inline void int8_group(const std::byte* w, size_t group, const Rows& x, size_t b,
@@ -118,20 +143,9 @@ template <class V, class W, size_t kRows, class Rows>
   V::template dot<W>(w, group, x, b, dots);
   SISKIN_UNROLL
   for (size_t half = 0; half < W::kScales; ++half) {
-    const typename V::F scale = W::template scale<V>(w, group, half);
-    SISKIN_UNROLL
-    for (size_t r = 0; r < kRows; ++r) {
-      const float dx = x.scale(r, b);
-      acc[r] = V::fma(V::mul(scale, V::broadcast(&dx)), V::to_float(dots[half][r]), acc[r]);
-    }
-    if constexpr (W::kMins) {
-      const typename V::F min = W::template min<V>(w, group, half);
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) {
-        const float sum = x.template scaled_sum<W>(r, b, half);
-        acc[r] = V::fnma(min, V::broadcast(&sum), acc[r]);
-      }
-    }
+    typename V::F min = V::zero();
+    if constexpr (W::kMins) min = W::template min<V>(w, group, half);
+    add_scaled<V, W>(W::template scale<V>(w, group, half), min, dots[half], x, b, half, acc);
   }
 }
 
@@ -144,7 +158,7 @@ template <class V, class W, size_t kRows, class Rows>
   typename V::F acc[kRows];
   SISKIN_UNROLL
   for (size_t r = 0; r < kRows; ++r) acc[r] = job.begin == 0 ? V::zero() : V::load_rows(y + r * args.y_stride, height);
-  const std::byte* w = args.w.data + strip * args.w.strip_bytes + job.begin / groups * W::kBlockBytes;
+  const std::byte* w = chunk_of<W>(job, strip);
   const size_t blocks = job.end - job.begin;
   // No software prefetch: the hardware's follows the stream, and asking beside it takes miss buffers and issue slots from the
   // loads (Zen 4, 1B shape in Q4_0, 2 threads, a host that reads 54 GB/s: 62 tokens/s, 48 with prefetches into L2).
