@@ -76,8 +76,8 @@ struct Session::Impl {
         local_rope(core.spec.local_rope, core.spec.n_rot, core.spec.window > 0 ? ctx : 0) {
     trace.routing.resize(core.spec.n_layers);
     if (options.deterministic) kernels.bf16_rows = {};
-    for (ActivationRows* rows : {&act.normed, &act.attended, &act.hidden, &act.last})
-      rows->bf16_from = fewest_bf16_rows(kernels, core.weights);
+    const size_t bf16_from = fewest_bf16_rows(kernels, core.weights);
+    for (ActivationRows* rows : {&act.normed, &act.attended, &act.hidden, &act.last}) rows->bf16_from = bf16_from;
     top_k = options.top_k == 0 ? core.spec.top_k : options.top_k;
   }
 

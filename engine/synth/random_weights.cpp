@@ -36,8 +36,7 @@ void fill_q4_0(size_t blocks, float sigma, RandomBits& random, std::byte* out) {
   for (size_t b = 0; b < blocks; ++b, out += 18) {
     const uint64_t bits = random.next();
     // -8..7 has mean -0.5: scales of either sign, as the encoder writes them too, take the bias away.
-    const float sign = (bits & 0x100u) != 0 ? -1.0f : 1.0f;
-    const uint16_t d = f16_from_f32(sign * scale * scale_factor(bits));
+    const uint16_t d = f16_from_f32(either_sign(bits) * scale * scale_factor(bits));
     const uint64_t nibbles[2] = {random.next(), random.next()};
     std::memcpy(out, &d, sizeof(d));
     std::memcpy(out + 2, nibbles, sizeof(nibbles));
