@@ -75,6 +75,14 @@ inline void add_high_bits(const uint8_t (&high)[32], size_t to_bit, uint8_t* cod
   }
 }
 
+inline void take_high_bits(const uint8_t* codes, size_t from_bit, uint8_t (&high)[32]) {
+  for (size_t l = 0; l < 32; ++l) {
+    int bits = 0;
+    for (size_t j = 0; j < 8; ++j) bits |= codes[32 * j + l] >> from_bit << j;
+    high[l] = static_cast<uint8_t>(bits);
+  }
+}
+
 template <class Block>
 requires(sizeof(Block::q) == 16) inline void block_to_codes(const Block& block, uint8_t* codes) {
   nibbles_to_codes(block.q, codes);
@@ -120,11 +128,7 @@ inline void block_to_codes(const BlockQ5_K& block, uint8_t* codes) {
 }
 inline void codes_to_block(const uint8_t* codes, BlockQ5_K* block) {
   codes_to_paired_nibbles(codes, block->q);
-  for (size_t l = 0; l < 32; ++l) {
-    int high = 0;
-    for (size_t j = 0; j < 8; ++j) high |= codes[32 * j + l] >> 4 << j;
-    block->high[l] = static_cast<uint8_t>(high);
-  }
+  take_high_bits(codes, 4, block->high);
 }
 
 inline void block_to_codes(const BlockQ6_K& block, uint8_t* codes) {
@@ -157,11 +161,7 @@ inline void block_to_codes(const BlockQ3_K& block, uint8_t* codes) {
 }
 inline void codes_to_block(const uint8_t* codes, BlockQ3_K* block) {
   pack_2bit(codes, block->q);
-  for (size_t l = 0; l < 32; ++l) {
-    int high = 0;
-    for (size_t j = 0; j < 8; ++j) high |= codes[32 * j + l] >> 2 << j;
-    block->high[l] = static_cast<uint8_t>(high);
-  }
+  take_high_bits(codes, 2, block->high);
 }
 
 inline void block_to_codes(const BlockQ2_K& block, uint8_t* codes) { unpack_2bit(block.q, codes); }

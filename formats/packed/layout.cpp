@@ -17,11 +17,6 @@
 namespace siskin {
 namespace {
 
-constexpr size_t kScaleBytes = kStripRows * sizeof(uint16_t);
-constexpr size_t kPackedQ8Block = kScaleBytes + kStripRows * kQuantBlock;
-constexpr size_t kPackedQ4Block = kScaleBytes + kStripRows * kQuantBlock / 2;
-static_assert(kPackedQ8Block == 544 && kPackedQ4Block == 288);
-
 // r16k1 and r16k2: `Group` consecutive k of a row stay together.
 template <class Element, size_t Group>
 size_t element_offset(size_t row, size_t k) {
@@ -62,76 +57,24 @@ void unpack_elements(const std::byte* strip, size_t row, size_t cols, std::byte*
   }
 }
 
-// Q8_0 and Q4_0 share one shape: 16 scales, then groups of 16 rows x 4 bytes of the block's own bytes, each xored with `Flip`
-// (0x80 turns a signed q into q + 128; nibbles are already unsigned).
+// A whole strip of Q8_0 or Q4_0, the types most loaded: their planes are the block's own bytes, each xored with `Flip` (0x80
+// turns a signed q into q + 128; nibbles are already unsigned), so 16 rows are transposed as they lie. Else as every type of
+// blocks.
 template <class Block, uint32_t Flip>
-struct QuantStrip {
-  static constexpr size_t kGroups = sizeof(Block::q) / 4;
-  static constexpr size_t kBytes = kScaleBytes + kGroups * kStripRows * 4;
-
-  static void put(const Block& block, size_t row, std::byte* packed) {
-    std::memcpy(packed + row * 2, &block.scale, 2);
-    for (size_t g = 0; g < kGroups; ++g) {
-      uint32_t four;
-      std::memcpy(&four, block.q + g * 4, 4);
-      four ^= Flip;
-      std::memcpy(packed + kScaleBytes + g * kStripRows * 4 + row * 4, &four, 4);
-    }
-  }
-
-  static Block get(const std::byte* packed, size_t row) {
-    Block block;
-    std::memcpy(&block.scale, packed + row * 2, 2);
-    for (size_t g = 0; g < kGroups; ++g) {
-      uint32_t four;
-      std::memcpy(&four, packed + kScaleBytes + g * kStripRows * 4 + row * 4, 4);
-      four ^= Flip;
-      std::memcpy(block.q + g * 4, &four, 4);
-    }
-    return block;
-  }
-
-  // One block of each of 16 rows, `row_stride` bytes apart.
-  static void pack_whole(const std::byte* blocks, size_t row_stride, std::byte* packed) {
+void pack_plain_blocks(DType type, const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
+  if (n_rows < kStripRows) return pack_quant_strip(type, rows, n_rows, cols, strip);
+  constexpr size_t scales = kStripRows * sizeof(uint16_t), words = sizeof(Block::q) / 4, bytes = kStripRows * sizeof(Block);
+  const size_t row_stride = cols / kQuantBlock * sizeof(Block);
+  for (size_t b = 0; b < cols / kQuantBlock; ++b, rows += sizeof(Block), strip += bytes) {
     for (size_t row = 0; row < kStripRows; ++row)
-      std::memcpy(packed + row * 2, blocks + row * row_stride + offsetof(Block, scale), 2);
-    transpose_rows<Vector32>(blocks + offsetof(Block, q), row_stride, kGroups, packed + kScaleBytes);
-    if (Flip == 0) return;
-    for (size_t i = kScaleBytes; i < kBytes; i += sizeof(Vector32)) {
-      store_vector(packed + i, load_vector<Vector32>(packed + i) ^ Flip);
+      std::memcpy(strip + row * 2, rows + row * row_stride + offsetof(Block, scale), 2);
+    transpose_rows<Vector32>(rows + offsetof(Block, q), row_stride, words, strip + scales);
+    if (Flip == 0) continue;
+    for (size_t i = scales; i < bytes; i += sizeof(Vector32)) {
+      store_vector(strip + i, load_vector<Vector32>(strip + i) ^ Flip);
     }
   }
-
-  static void pack(const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
-    const size_t n_blocks = cols / kQuantBlock;
-    for (size_t b = 0; b < n_blocks; ++b) {
-      if (n_rows == kStripRows) {
-        pack_whole(rows + b * sizeof(Block), n_blocks * sizeof(Block), strip + b * kBytes);
-        continue;
-      }
-      for (size_t r = 0; r < n_rows; ++r) {
-        Block block;
-        std::memcpy(&block, rows + (r * n_blocks + b) * sizeof(Block), sizeof(Block));
-        put(block, r, strip + b * kBytes);
-      }
-    }
-  }
-
-  static void unpack(const std::byte* strip, size_t row, size_t cols, std::byte* out) {
-    for (size_t b = 0; b < cols / kQuantBlock; ++b) {
-      const Block block = get(strip + b * kBytes, row);
-      std::memcpy(out + b * sizeof(Block), &block, sizeof(Block));
-    }
-  }
-
-  static void decode(const std::byte* strip, size_t row, size_t cols, float* out) {
-    for (size_t b = 0; b < cols / kQuantBlock; ++b) decode_block(get(strip + b * kBytes, row), out + b * kQuantBlock);
-  }
-};
-
-using StripQ8 = QuantStrip<BlockQ8_0, 0x80808080u>;
-using StripQ4 = QuantStrip<BlockQ4_0, 0u>;
-static_assert(StripQ8::kBytes == kPackedQ8Block && StripQ4::kBytes == kPackedQ4Block);
+}
 
 void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
   switch (type) {
@@ -142,9 +85,9 @@ void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, s
     case DType::BF16:
       return pack_bf16(rows, n_rows, cols, strip);
     case DType::Q8_0:
-      return StripQ8::pack(rows, n_rows, cols, strip);
+      return pack_plain_blocks<BlockQ8_0, 0x80808080u>(type, rows, n_rows, cols, strip);
     case DType::Q4_0:
-      return StripQ4::pack(rows, n_rows, cols, strip);
+      return pack_plain_blocks<BlockQ4_0, 0u>(type, rows, n_rows, cols, strip);
     default:
       return pack_quant_strip(type, rows, n_rows, cols, strip);
   }
@@ -224,10 +167,6 @@ void unpack_row(const PackedMatrix& matrix, size_t row, std::byte* out) {
       return unpack_elements<uint16_t, 1>(strip, r, matrix.cols, out);
     case DType::BF16:
       return unpack_elements<uint16_t, 2>(strip, r, matrix.cols, out);
-    case DType::Q8_0:
-      return StripQ8::unpack(strip, r, matrix.cols, out);
-    case DType::Q4_0:
-      return StripQ4::unpack(strip, r, matrix.cols, out);
     default:
       return unpack_quant_row(matrix.type, strip, r, matrix.cols, out);
   }
@@ -250,10 +189,6 @@ void decode_packed_row(const PackedMatrix& matrix, size_t row, float* out) {
     case DType::BF16:
       for (size_t k = 0; k < matrix.cols; ++k) out[k] = f32_from_bf16(half_at(element_offset<uint16_t, 2>(r, k)));
       return;
-    case DType::Q8_0:
-      return StripQ8::decode(strip, r, matrix.cols, out);
-    case DType::Q4_0:
-      return StripQ4::decode(strip, r, matrix.cols, out);
     default:
       return decode_quant_row(matrix.type, strip, r, matrix.cols, out);
   }
