@@ -6,19 +6,15 @@
 #include <cmath>
 #include <numeric>
 
+#include "tests/engine/sessions.h"
 #include "tests/engine/tools_data.h"
 
 using namespace siskin;
+using test::load;
 using tools_test::data;
 using tools_test::TempFolder;
 
 namespace {
-
-std::shared_ptr<const Model> load(const std::filesystem::path& path) {
-  auto model = Model::load(path);
-  if (!model) FAIL(model.error().message);
-  return *model;
-}
 
 // The evaluation text as llama-perplexity -f reads it: without the last newline.
 std::string test_text() {

@@ -11,22 +11,16 @@
 #include "engine/model_impl.h"
 #include "kernels/select.h"
 #include "tests/engine/counting_table.h"
+#include "tests/engine/sessions.h"
 #include "tests/engine/tools_data.h"
 
 namespace siskin {
 namespace {
 
+using test::load;
 constexpr const char* kModels[] = {"qwen2", "qwen2_tied", "gemma3"};
 
 std::filesystem::path golden(const std::string& name) { return places::golden() / "families" / name; }
-
-std::shared_ptr<const Model> load(const std::filesystem::path& path, const std::string& isa) {
-  LoadOptions options;
-  options.isa = isa;
-  auto model = Model::load(path, options);
-  if (!model) FAIL(model.error().message);
-  return *model;
-}
 
 // By f32 arithmetic on f32 K and V, `chunk` tokens a step.
 std::vector<float> logits_of(const std::shared_ptr<const Model>& model, const std::vector<TokenId>& ids, size_t chunk = 512) {

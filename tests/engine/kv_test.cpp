@@ -10,11 +10,15 @@
 #include <stdexcept>
 
 #include "kernels/select.h"
+#include "tests/engine/sessions.h"
 #include "tests/engine/tools_data.h"
 
 namespace siskin {
 namespace {
 
+using test::greedy;
+using test::logits_of;
+using test::some_tokens;
 using tools_test::TempFolder;
 
 std::shared_ptr<const Model> tiny_model(const TempFolder& folder, const std::string& isa = {},
@@ -27,11 +31,7 @@ std::shared_ptr<const Model> tiny_model(const TempFolder& folder, const std::str
   options.like = (folder / "tiny.txt").string();
   options.type = type;
   if (const auto report = synthesize_model(folder / "tiny.gguf", options); !report) FAIL(report.error().message);
-  LoadOptions load;
-  load.isa = isa;
-  auto model = Model::load(folder / "tiny.gguf", load);
-  if (!model) FAIL(model.error().message);
-  return *model;
+  return test::load(folder / "tiny.gguf", isa);
 }
 
 std::unique_ptr<Session> open(const std::shared_ptr<const Model>& model, KvType type, unsigned threads = 2) {
@@ -41,27 +41,6 @@ std::unique_ptr<Session> open(const std::shared_ptr<const Model>& model, KvType 
   auto session = Session::create(model, options);
   if (!session) FAIL(session.error().message);
   return std::move(*session);
-}
-
-std::vector<TokenId> some_tokens(size_t n) {
-  std::vector<TokenId> tokens(n);
-  for (size_t i = 0; i < n; ++i) tokens[i] = static_cast<TokenId>((91 + i * i * 13 + i) % 300);
-  return tokens;
-}
-
-std::vector<float> logits_of(Session& session, const std::vector<TokenId>& tokens, size_t chunk) {
-  auto logits = session.logits(tokens, chunk);
-  if (!logits) FAIL(logits.error().message);
-  return std::move(*logits);
-}
-
-Request greedy(std::vector<TokenId> tokens, size_t n) {
-  Request request;
-  request.tokens = std::move(tokens);
-  request.max_new_tokens = n;
-  request.sampling.temperature = 0;
-  request.ignore_eos = true;
-  return request;
 }
 
 }  // namespace

@@ -1,41 +1,38 @@
 // Sessions: the same bits for any number of threads, the same tokens alone and in company, and honest ends.
 
-#include <atomic>
-#include <cmath>
-
-#include <catch2/catch.hpp>
-
 #include <siskin/session.h>
 #include <siskin/synth.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cmath>
 
 #include "engine/model_impl.h"
 #include "kernels/select.h"
 #include "tests/engine/plain_tiles.h"
+#include "tests/engine/sessions.h"
 #include "tests/engine/tools_data.h"
 
 namespace siskin {
 namespace {
 
+using test::greedy;
+using test::load;
+using test::logits_of;
+using test::some_tokens;
 using tools_test::TempFolder;
 
 std::filesystem::path write_model(const TempFolder& folder, const std::string& type, size_t n_experts) {
   const std::filesystem::path shape = folder / "tiny.txt";
-  std::ofstream(shape) << "name = tiny\narchitecture = llama\nn_layers = 2\nd_model = 128\nn_heads = 4\nn_kv_heads = 2\nhead_dim = 32\n"
-                       << "d_ff = 160\nn_experts = " << n_experts << "\ntop_k = " << (n_experts > 0 ? 2 : 0)
-                       << "\nn_vocab = 300\nctx = 256\nrope_theta = 10000\ntied = 1\n";
+  std::ofstream(shape)
+      << "name = tiny\narchitecture = llama\nn_layers = 2\nd_model = 128\nn_heads = 4\nn_kv_heads = 2\nhead_dim = 32\n"
+      << "d_ff = 160\nn_experts = " << n_experts << "\ntop_k = " << (n_experts > 0 ? 2 : 0)
+      << "\nn_vocab = 300\nctx = 256\nrope_theta = 10000\ntied = 1\n";
   SynthOptions options;
   options.like = shape.string();
   options.type = type;
   if (const auto report = synthesize_model(folder / "tiny.gguf", options); !report) FAIL(report.error().message);
   return folder / "tiny.gguf";
-}
-
-std::shared_ptr<const Model> load(const std::filesystem::path& path, const std::string& isa = {}) {
-  LoadOptions options;
-  options.isa = isa;
-  auto model = Model::load(path, options);
-  if (!model) FAIL(model.error().message);
-  return *model;
 }
 
 std::unique_ptr<Session> open(const std::shared_ptr<const Model>& model, unsigned threads = 2, size_t batch = 512,
@@ -47,27 +44,6 @@ std::unique_ptr<Session> open(const std::shared_ptr<const Model>& model, unsigne
   auto session = Session::create(model, options);
   if (!session) FAIL(session.error().message);
   return std::move(*session);
-}
-
-std::vector<TokenId> some_tokens(size_t n, size_t seed = 1) {
-  std::vector<TokenId> tokens(n);
-  for (size_t i = 0; i < n; ++i) tokens[i] = static_cast<TokenId>((seed * 91 + i * i * 13 + i) % 300);
-  return tokens;
-}
-
-Request greedy(std::vector<TokenId> tokens, size_t n) {
-  Request request;
-  request.tokens = std::move(tokens);
-  request.max_new_tokens = n;
-  request.sampling.temperature = 0;
-  request.ignore_eos = true;
-  return request;
-}
-
-std::vector<float> logits_of(Session& session, const std::vector<TokenId>& tokens, size_t chunk) {
-  auto logits = session.logits(tokens, chunk);
-  if (!logits) FAIL(logits.error().message);
-  return std::move(*logits);
 }
 
 }  // namespace
@@ -93,8 +69,9 @@ TEST_CASE("logits are bit-identical for any number of threads", "[session]") {
 }
 
 TEST_CASE("instruction sets agree on a whole model", "[session]") {
-  // Integer dots are exact and the float sums of int8 types follow one order; what differs is the order of f32 sums (k up to 160,
-  // c*k*eps ~ 4e-5 of a sum's magnitude) and KV values that round to the other F16 neighbour (2^-11): well under 1 % in all.
+  // Integer dots are exact and the float sums of int8 types follow one order; what differs is the order of f32 sums (k up to
+  // 160, c*k*eps ~ 4e-5 of a sum's magnitude) and KV values that round to the other F16 neighbour (2^-11): well under 1 % in
+  // all.
   for (const char* type : {"f32", "f16", "bf16", "q8_0", "q4_0", "q5_1", "mxfp4"}) {
     const TempFolder folder;
     const auto path = write_model(folder, type, 0);
@@ -129,11 +106,12 @@ TEST_CASE("deterministic sessions give the same bits for any cut of the prompt",
 }
 
 TEST_CASE("steps of many rows run on bf16 where the table has it", "[session]") {
-  // Each factor is rounded by at most 2^-9, to either side: some 0.3 % of a sum's magnitude per matmul, seven of them in each of two
-  // layers and the head.
+  // Each factor is rounded by at most 2^-9, to either side: some 0.3 % of a sum's magnitude per matmul, seven of them in each
+  // of two layers and the head.
   const Isa tiles = test::with_plain_tiles(available_isas().back());
   for (const char* type : {"f32", "f16", "bf16", "q8_0", "q4_0", "q5_1"}) {
-    for (const size_t n_experts : {size_t{0}, size_t{2}}) {  // both of them for every token: nothing for a rounding to turn over
+    for (const size_t n_experts :
+         {size_t{0}, size_t{2}}) {  // both of them for every token: nothing for a rounding to turn over
       const TempFolder folder;
       const auto model = load(write_model(folder, type, n_experts));
       const_cast<Model::Impl&>(model->impl()).isa = &tiles;
@@ -149,7 +127,8 @@ TEST_CASE("steps of many rows run on bf16 where the table has it", "[session]") 
       CHECK((difference > 0) == (type != std::string("f32")));
       CHECK(difference <= 0.03f * largest);
       for (const unsigned threads : {1u, 4u}) REQUIRE(fast == logits_of(*open(model, threads), tokens, 75));
-      CHECK(logits_of(*open(model, 2), tokens, 7) == logits_of(*open(model, 2, 512, true), tokens, 7));  // few rows: the type's own
+      CHECK(logits_of(*open(model, 2), tokens, 7) ==
+            logits_of(*open(model, 2, 512, true), tokens, 7));  // few rows: the type's own
     }
   }
 }

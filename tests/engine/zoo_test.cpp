@@ -1,29 +1,23 @@
-// The zoo's models against their recorded answers: perplexity is in eval_zoo.cpp; here parameters, greedy continuations, and the
-// Hugging Face folders against the GGUF files.
+// The zoo's models against their recorded answers: perplexity is in eval_zoo.cpp; here parameters, greedy continuations, and
+// the Hugging Face folders against the GGUF files.
+
+#include <siskin/session.h>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include <siskin/session.h>
-
+#include "tests/engine/sessions.h"
 #include "tests/engine/tools_data.h"
 
 namespace siskin {
 namespace {
 
+using test::load;
 using tools_test::data;
 
 const nlohmann::json& known() {
   static const nlohmann::json answers = nlohmann::json::parse(tools_test::read_file(data("models/zoo/known.json")));
   return answers;
-}
-
-std::shared_ptr<const Model> load(const std::filesystem::path& path, const std::string& isa) {
-  LoadOptions options;
-  options.isa = isa;
-  auto model = Model::load(path, options);
-  if (!model) FAIL(model.error().message);
-  return *model;
 }
 
 }  // namespace
@@ -103,10 +97,12 @@ TEST_CASE("small public models tell a story", "[zoo]") {
     const auto completion = (*session)->generate(request);
     REQUIRE(completion);
     // What run.c prints for this checkpoint at temperature 0 (expected_stdout in llama2.c's test_all.py).
-    CHECK(completion->text.starts_with(
-        ", there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball. She wanted to "
-        "play with it, but it was too high.\nLily's mom said, \"Lily, let's go to the park.\" Lily was sad and didn't know what to do. "
-        "She said, \"I want to play with your ball, but I can't find it.\""));
+    CHECK(
+        completion->text.starts_with(", there was a little girl named Lily. She loved to play outside in the park. One day, "
+                                     "she saw a big, red ball. She wanted to "
+                                     "play with it, but it was too high.\nLily's mom said, \"Lily, let's go to the park.\" "
+                                     "Lily was sad and didn't know what to do. "
+                                     "She said, \"I want to play with your ball, but I can't find it.\""));
   }
   SECTION("tinystories-656K") {
     SISKIN_SKIP_WITHOUT(data("models/tinystories-656K/config.json"));
