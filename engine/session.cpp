@@ -84,7 +84,7 @@ struct Session::Impl {
   std::shared_ptr<const Model> model;
   const Model::Impl& core;
   SessionOptions options;
-  KernelTable kernels;  // of this session: the model's, or what of it is deterministic
+  KernelTable kernels;  // the model's, or what of it is deterministic
   size_t ctx_size;
   WorkerTeam team;
   KvPool pool;

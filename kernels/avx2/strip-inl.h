@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "kernels/generic/gemm_int8-inl.h"
+#include "kernels/generic/maddubs-inl.h"
 #include "kernels/generic/matmul_float-inl.h"
 
 namespace {
@@ -29,8 +30,8 @@ struct StripAvx2 {
   static constexpr size_t kMatvecStrips = 4;
   static constexpr size_t kChunkColumns = 128;  // of a float matmul: 85 GFLOP/s on Zen 4, 80 with 512
   static constexpr size_t kAttentionRows = 4;
-  static constexpr size_t kScoreRows = 2;       // x 2 strips of scores, of two registers each; more rows go strip by strip
-  static constexpr size_t kOutputVectors = 4;   // of an attention output tile
+  static constexpr size_t kScoreRows = 2;      // x 2 strips of scores, of two registers each; more rows go strip by strip
+  static constexpr size_t kOutputVectors = 4;  // of an attention output tile
   static constexpr size_t kPrefetchBytes = 2048;
 
   static F zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
@@ -142,71 +143,38 @@ struct StripAvx2 {
     return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, small, _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e)));
   }
 
-  // vpmaddubsw multiplies unsigned by signed bytes and adds two products in 16 bits, saturating. Codes below 64: as many steps
-  // of 2 products as 16 bits hold are added before they are widened (4 if the codes are below 32), less kOffset times the
-  // activations' own sum. Codes around 128: |code - 128| times the activation with its sign, at most 2 * 128 * 127 = 32512,
-  // widened at once.
-  template <class W>
-  static constexpr bool kSigned = W::kOffset == 128;
-  template <class W>
-  static constexpr size_t kStepsAtOnce = kSigned<W>          ? 1
-                                         : W::kMostCode < 32 ? 4
-                                                             : 2;
-
   template <class W, class Rows, size_t kRows>
   [[gnu::always_inline]] static inline void dot(const std::byte* block, size_t group, const Rows& x, size_t b,
                                                 I (&dots)[W::kScales][kRows]) {
-    static_assert(kSigned<W> || kStepsAtOnce<W> * 2 * W::kMostCode * 127 < 32768);
-    SISKIN_UNROLL
-    for (size_t half = 0; half < W::kScales; ++half) {
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) {
-        const int32_t start = kSigned<W> ? 0 : x.template start<W>(r, b, half);
-        dots[half][r] = {_mm256_set1_epi32(start), _mm256_set1_epi32(start)};
-      }
-    }
-    add_part<W>(block, group, x, b, 0, dots[0]);
-    add_part<W>(block, group, x, b, 1, dots[W::kScales - 1]);
+    maddubs_dot<StripAvx2, W>(block, group, x, b, dots);
   }
 
   template <class W>
   using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins>;
 
-  // 16 columns. The loops stay loops: GCC would sum the unrolled terms as a tree and spill every one of them.
+  static I all_of(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+
   template <class W, class Rows, size_t kRows>
-  [[gnu::always_inline]] static inline void add_part(const std::byte* block, size_t group, const Rows& x, size_t b, size_t part,
-                                                     I (&dots)[kRows]) {
-    SISKIN_NO_UNROLL
-    for (size_t begin = 0; begin < 4; begin += kStepsAtOnce<W>) {
-      I sums[kRows];
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) sums[r] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-      SISKIN_NO_UNROLL
-      for (size_t step = begin; step < begin + kStepsAtOnce<W>; ++step) {
-        I w = W::template code<StripAvx2>(block, group, step, part);
-        if constexpr (kSigned<W>) w = {without_128(w.low), without_128(w.high)};
-        SISKIN_UNROLL
-        for (size_t r = 0; r < kRows; ++r) {
-          const __m256i values = broadcast4(x.q(r, b) + part * 16 + step * 4);
-          sums[r].low = add_products<W>(w.low, values, sums[r].low);
-          sums[r].high = add_products<W>(w.high, values, sums[r].high);
-        }
-      }
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) {
-        dots[r].low = _mm256_add_epi32(dots[r].low, pair_sums(sums[r].low));
-        dots[r].high = _mm256_add_epi32(dots[r].high, pair_sums(sums[r].high));
-      }
+  [[gnu::always_inline]] static inline void add_products(I codes, const Rows& x, size_t b, size_t k, I (&sums)[kRows]) {
+    const I w = kCodesAround128<W> ? I{without_128(codes.low), without_128(codes.high)} : codes;
+    SISKIN_UNROLL
+    for (size_t r = 0; r < kRows; ++r) {
+      const __m256i values = broadcast4(x.q(r, b) + k);
+      sums[r].low = add_products_of_8<W>(w.low, values, sums[r].low);
+      sums[r].high = add_products_of_8<W>(w.high, values, sums[r].high);
     }
+  }
+  template <class W>
+  static __m256i add_products_of_8(__m256i w, __m256i x, __m256i sums) {
+    if constexpr (kCodesAround128<W>) return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+    return _mm256_add_epi16(sums, _mm256_maddubs_epi16(w, x));
+  }
+  static I add_pairs(I dots, I sums) {
+    return {_mm256_add_epi32(dots.low, pair_sums(sums.low)), _mm256_add_epi32(dots.high, pair_sums(sums.high))};
   }
 
   static __m256i without_128(__m256i codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
   static __m256i pair_sums(__m256i products) { return _mm256_madd_epi16(products, _mm256_set1_epi16(1)); }
-  template <class W>
-  static __m256i add_products(__m256i w, __m256i x, __m256i sums) {
-    if constexpr (kSigned<W>) return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
-    return _mm256_add_epi16(sums, _mm256_maddubs_epi16(w, x));
-  }
 
   static __m256i broadcast4(const int8_t* x) {
     int word;
