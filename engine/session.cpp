@@ -239,7 +239,7 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   // One request at full context must fit; more share what memory allows, up to max_requests.
   const KvShape shape = kv_shape(spec, options.kv_type);
   const uint64_t needed = shape.bytes_per_position() * ctx + activation_bytes(spec, options.batch, options.max_requests, ctx) +
-                          uint64_t{ctx} * spec.n_rot * sizeof(float);
+                          uint64_t{spec.window > 0 ? 2u : 1u} * ctx * spec.n_rot * sizeof(float);  // rope tables
   const uint64_t free = available_memory_bytes();
   const uint64_t available = free - std::min(free, model->impl().weights.mapped_bytes());
   if (needed > available) {
