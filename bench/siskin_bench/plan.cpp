@@ -48,6 +48,7 @@ void add(PhaseCost& sum, const PhaseCost& cost) {
   sum.padding_bytes += cost.padding_bytes;
   sum.flops_f32 += cost.flops_f32;
   sum.flops_int8 += cost.flops_int8;
+  sum.flops_bf16 += cost.flops_bf16;
 }
 
 }  // namespace
@@ -62,9 +63,14 @@ std::string Test::name() const {
 double Sample::tokens_per_second() const { return cli::per_second(cost.tokens, seconds); }
 
 std::optional<double> Sample::flops_share() const {
-  if (peaks.f32 <= 0 || (cost.flops_int8 > 0 && peaks.int8 <= 0)) return std::nullopt;
-  double ideal = static_cast<double>(cost.flops_f32) / peaks.f32;
-  if (cost.flops_int8 > 0) ideal += static_cast<double>(cost.flops_int8) / peaks.int8;
+  const std::pair<uint64_t, double> units[] = {
+      {cost.flops_f32, peaks.f32}, {cost.flops_int8, peaks.int8}, {cost.flops_bf16, peaks.bf16}};
+  double ideal = 0;
+  for (const auto& [flops, peak] : units) {
+    if (flops == 0) continue;
+    if (peak <= 0) return std::nullopt;
+    ideal += static_cast<double>(flops) / peak;
+  }
   return ideal / 1e9 / seconds;
 }
 
@@ -148,7 +154,8 @@ Result<Sample> run_paired(Session& session, const Test& test, Moment& moment) {
   if (!sample) return sample;
   const Moment::Limits& after = moment.look(session);
   sample->read_gb_s = (before.read_gb_s + after.read_gb_s) / 2;
-  sample->peaks = {(before.peaks.f32 + after.peaks.f32) / 2, (before.peaks.int8 + after.peaks.int8) / 2};
+  const auto mean = [&](double Peaks::*unit) { return (before.peaks.*unit + after.peaks.*unit) / 2; };
+  sample->peaks = {mean(&Peaks::f32), mean(&Peaks::int8), mean(&Peaks::bf16)};
   return sample;
 }
 

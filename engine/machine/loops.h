@@ -25,6 +25,12 @@ struct ArithmeticLoops {
   ArithmeticLoop f32, bf16, int8_vector, int8_matrix, bf16_matrix;
 };
 
+// The unit that a table's bf16 matmuls run on; null: it has none.
+constexpr ArithmeticLoop ArithmeticLoops::*bf16_unit(std::string_view isa) {
+  if (isa == "amx") return &ArithmeticLoops::bf16_matrix;
+  return isa == "avx512bf16" ? &ArithmeticLoops::bf16 : nullptr;
+}
+
 // The read loop for a name of select.h's list; what this CPU lacks, and "ref", read by plain C++.
 ReadLoop read_loop_for(std::string_view isa);
 // The best loop for each unit that this CPU has, whichever table is active.

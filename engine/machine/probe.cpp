@@ -187,9 +187,11 @@ Status measure_peaks(MachineProfile& profile, const std::function<void(double)>&
   if (auto s = all_threads(loops.int8_matrix, profile.peak_int8_matrix); !s) return s;
   // By threads for the unit that this table's bf16 matmuls run on.
   std::vector<double> unused;
-  const bool tiles = profile.isa == "amx", vectors = profile.isa == "avx512bf16";
-  if (auto s = by_threads(loops.bf16, profile.peak_bf16, vectors ? profile.peak_bf16_by_threads : unused); !s) return s;
-  if (auto s = by_threads(loops.bf16_matrix, profile.peak_bf16_matrix, tiles ? profile.peak_bf16_by_threads : unused); !s) return s;
+  const auto curve = [&](ArithmeticLoop ArithmeticLoops::*unit) -> std::vector<double>& {
+    return unit == bf16_unit(profile.isa) ? profile.peak_bf16_by_threads : unused;
+  };
+  if (auto s = by_threads(loops.bf16, profile.peak_bf16, curve(&ArithmeticLoops::bf16)); !s) return s;
+  if (auto s = by_threads(loops.bf16_matrix, profile.peak_bf16_matrix, curve(&ArithmeticLoops::bf16_matrix)); !s) return s;
   report(1.0);
   return {};
 }

@@ -65,8 +65,8 @@ double read_gb_s_now(Session& session) {
 Peaks peaks_now(Session& session) {
   WorkerTeam& team = team_of(session);
   const ArithmeticLoops loops = arithmetic_loops();
-  const bool tiles = session.model().isa() == "amx" && loops.int8_matrix.run != nullptr;
-  return {gflops_now(team, loops.f32), gflops_now(team, tiles ? loops.int8_matrix : loops.int8_vector)};
+  const auto bf16 = bf16_unit(session.model().isa());  // dots of int8 run on the vector unit in every table
+  return {gflops_now(team, loops.f32), gflops_now(team, loops.int8_vector), bf16 ? gflops_now(team, loops.*bf16) : 0.0};
 }
 
 }  // namespace siskin

@@ -15,6 +15,7 @@ SISKIN_API double read_gb_s_now(Session& session);
 struct Peaks {
   double f32 = 0;
   double int8 = 0;
+  double bf16 = 0;
 };
 // Takes about 10 ms for each.
 SISKIN_API Peaks peaks_now(Session& session);
