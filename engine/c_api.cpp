@@ -74,6 +74,7 @@ siskin_info describe(const Model& model) {
   to.load_seconds = model.load_seconds();
   to.bos = model.bos();
   to.eos = model.eos();
+  to.expert_slots = from.expert_slots;
   return to;
 }
 
@@ -122,6 +123,7 @@ siskin_status siskin_model_load(const char* path, const siskin_load_options* opt
       SISKIN_TRY(const siskin_load_options given, read_struct(options, siskin_load_options{}, "siskin_load_options"));
       load.ctx = given.ctx;
       load.threads = given.threads;
+      load.ram_bytes = given.ram_bytes;
       if (given.isa != nullptr) load.isa = given.isa;
       if (given.on_progress != nullptr) {
         load.on_progress = [given](uint64_t done, uint64_t total) { return given.on_progress(given.user, done, total) == 0; };

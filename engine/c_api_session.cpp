@@ -30,6 +30,7 @@ struct siskin_session {
   // What the last siskin_generate returned.
   Completion completion;
   std::string cost_text, cost_json;
+  std::vector<siskin_layer_experts> prefill_layers, decode_layers;
   siskin_phase_cost prefill{}, decode{};
   siskin_result result{};
 };
@@ -48,7 +49,9 @@ static_assert(int{SISKIN_FINISH_CONTEXT_FULL} == int(siskin::FinishReason::conte
 
 namespace {
 
-siskin_phase_cost convert(const PhaseCost& from) {
+siskin_phase_cost convert(const PhaseCost& from, std::vector<siskin_layer_experts>& layers) {
+  layers.clear();
+  for (const PhaseCost::LayerExperts& layer : from.experts_by_layer) layers.push_back({layer.touched, layer.reads});
   siskin_phase_cost to{};
   to.size = sizeof to;
   to.tokens = from.tokens;
@@ -68,6 +71,11 @@ siskin_phase_cost convert(const PhaseCost& from) {
   to.flops_f32 = from.flops_f32;
   to.flops_int8 = from.flops_int8;
   to.flops_bf16 = from.flops_bf16;
+  to.steps = from.steps;
+  to.expert_reads = from.expert_reads;
+  to.expert_disk_reads = from.expert_disk_reads;
+  to.experts_by_layer = layers.empty() ? nullptr : layers.data();
+  to.n_layers = layers.size();
   to.seconds = from.seconds;
   to.gb_s = from.gb_s;
   to.bandwidth_share = from.bandwidth_share.value_or(-1);
@@ -80,8 +88,8 @@ void publish(siskin_session& s) {
   const Completion& completion = s.completion;
   s.cost_text = siskin::to_text(completion.cost);
   s.cost_json = siskin::to_json(completion.cost);
-  s.prefill = convert(completion.cost.prefill);
-  s.decode = convert(completion.cost.decode);
+  s.prefill = convert(completion.cost.prefill, s.prefill_layers);
+  s.decode = convert(completion.cost.decode, s.decode_layers);
   siskin_result& result = s.result;
   result.size = sizeof result;
   result.finish = static_cast<siskin_finish>(completion.finish_reason);

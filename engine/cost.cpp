@@ -21,7 +21,14 @@ nlohmann::ordered_json phase_json(const PhaseCost& cost) {
   json["active_params"] = cost.active_params;
   json["active_params_per_token"] = cost.active_params_per_token;
   json["params_touched"] = cost.params_touched;
+  json["steps"] = cost.steps;
   json["experts_touched"] = cost.experts_touched;
+  json["expert_reads"] = cost.expert_reads;
+  json["expert_disk_reads"] = cost.expert_disk_reads;
+  json["experts_by_layer"] = nlohmann::ordered_json::array();
+  for (const PhaseCost::LayerExperts& layer : cost.experts_by_layer) {
+    json["experts_by_layer"].push_back({{"touched", layer.touched}, {"reads", layer.reads}});
+  }
   json["experts_per_token"] = cost.experts_per_token;
   json["weight_bytes"] = cost.weight_bytes;
   json["weight_bytes_by_role"] = roles;
@@ -48,6 +55,19 @@ std::string share_text(const std::optional<double>& share) {
   return share ? format("%5.1f %%", 100 * *share) : "not measured";
 }
 
+// Distinct experts of a step, layer by layer, mean over the steps.
+std::string experts_by_layer_text(const PhaseCost& cost) {
+  constexpr size_t kLayersPerLine = 16;
+  std::string text = "    read per step, by layer";
+  size_t shown = 0;
+  for (size_t layer = 0; layer < cost.experts_by_layer.size(); ++layer) {
+    if (cost.experts_by_layer[layer].touched == 0) continue;
+    if (shown++ % kLayersPerLine == 0) text += format("\n    %3zu:", layer);
+    text += format(" %.1f", static_cast<double>(cost.experts_by_layer[layer].reads) / static_cast<double>(cost.steps));
+  }
+  return text + "\n";
+}
+
 std::string phase_text(const char* name, const PhaseCost& cost) {
   if (cost.tokens == 0) return format("%-8s no tokens\n", name);
   const double tokens = static_cast<double>(cost.tokens);
@@ -60,6 +80,7 @@ std::string phase_text(const char* name, const PhaseCost& cost) {
   if (cost.experts_touched > 0) {
     text += format("  experts      %.2f per token and layer, %llu (layer, expert) pairs touched\n", cost.experts_per_token,
                    static_cast<unsigned long long>(cost.experts_touched));
+    text += experts_by_layer_text(cost);
   }
   text += format("  weights read %llu bytes (%.0f per token, %llu padding)\n", static_cast<unsigned long long>(cost.weight_bytes),
                  static_cast<double>(cost.weight_bytes) / tokens, static_cast<unsigned long long>(cost.padding_bytes));
@@ -68,6 +89,12 @@ std::string phase_text(const char* name, const PhaseCost& cost) {
     text += format("    %-14s %14llu  %5.1f %%\n", kRoleNames[role],
                    static_cast<unsigned long long>(cost.weight_bytes_by_role[role]),
                    100 * static_cast<double>(cost.weight_bytes_by_role[role]) / static_cast<double>(cost.weight_bytes));
+  }
+  if (cost.disk_bytes > 0) {
+    text += format("  from disk    %llu bytes, %llu of %llu expert reads (%.1f %% were in memory)\n",
+                   static_cast<unsigned long long>(cost.disk_bytes), static_cast<unsigned long long>(cost.expert_disk_reads),
+                   static_cast<unsigned long long>(cost.expert_reads),
+                   100 - 100 * static_cast<double>(cost.expert_disk_reads) / static_cast<double>(cost.expert_reads));
   }
   text += format("  KV cache     %llu bytes read, %llu written\n", static_cast<unsigned long long>(cost.kv_read_bytes),
                  static_cast<unsigned long long>(cost.kv_write_bytes));

@@ -107,6 +107,7 @@ Account Ledger::open(uint64_t kv_position_bytes) const {
   account.kv_position_bytes_ = kv_position_bytes;
   for (auto& phase : account.phases_) {
     phase.experts.resize(spec_.n_layers * spec_.n_experts);
+    phase.reads.resize(moe_layers_ > 0 ? spec_.n_layers : 0);
     phase.rows.resize(spec_.n_vocab);
   }
   return account;
@@ -212,12 +213,20 @@ void Ledger::post_experts(const StepPlan& plan, const StepTrace& trace, const Ke
     }
     for (const auto& [expert, counts] : uses) {
       const std::vector<uint64_t> bytes = split_exactly(cost.bytes, counts), padding = split_exactly(cost.padding, counts);
+      const std::vector<uint64_t> read = split_exactly(1, counts);
+      const auto from_disk = std::find_if(trace.reads[layer].begin(), trace.reads[layer].end(),
+                                          [id = expert](const ExpertRead& on_disk) { return on_disk.expert == id; });
+      const bool was_read = from_disk != trace.reads[layer].end();
+      const std::vector<uint64_t> disk = split_exactly(was_read ? from_disk->bytes : 0, counts);
       const uint64_t rows = std::accumulate(counts.begin(), counts.end(), uint64_t{0});
       for (size_t i = 0; i < n_slices; ++i) {
         if (counts[i] == 0) continue;
         Account::PhaseTotals& totals = accounts[i]->phases_[static_cast<size_t>(phases[i])];
         totals.bytes[static_cast<size_t>(Role::experts)] += bytes[i];
         totals.padding += padding[i];
+        totals.reads[layer] += read[i];
+        totals.disk += disk[i];
+        totals.disk_reads += was_read ? read[i] : 0;
         totals.expert_uses += counts[i];
         totals.expert_params_used += counts[i] * cost.params;
         count_flops(cost.flops, counts[i], kernels, rows, totals);
@@ -243,7 +252,17 @@ Cost Account::cost(const MachineProfile* machine, unsigned threads) const {
     if (ledger.moe_layers_ > 0) {
       out.experts_per_token = static_cast<double>(totals.expert_uses) / tokens / static_cast<double>(ledger.moe_layers_);
     }
+    out.steps = totals.steps;
     out.experts_touched = count_set(totals.experts);
+    out.experts_by_layer.resize(totals.reads.size());
+    for (size_t layer = 0; layer < totals.reads.size(); ++layer) {
+      const auto first = totals.experts.begin() + static_cast<std::ptrdiff_t>(layer * ledger.spec_.n_experts);
+      const auto touched = std::count(first, first + static_cast<std::ptrdiff_t>(ledger.spec_.n_experts), true);
+      out.experts_by_layer[layer] = {static_cast<uint64_t>(touched), totals.reads[layer]};
+      out.expert_reads += totals.reads[layer];
+    }
+    out.expert_disk_reads = totals.disk_reads;
+    out.disk_bytes = totals.disk;
     out.params_touched = ledger.always_params_;
     for (size_t i = 0; i < totals.experts.size(); ++i) {
       if (totals.experts[i]) out.params_touched += ledger.expert_layers_[i / ledger.spec_.n_experts].params;

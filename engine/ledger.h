@@ -30,6 +30,8 @@ class Account {
     std::array<uint64_t, kRoles> bytes{};
     uint64_t padding = 0, kv_read = 0, kv_write = 0, flops_f32 = 0, flops_int8 = 0, flops_bf16 = 0;
     double seconds = 0;
+    uint64_t disk = 0, disk_reads = 0;
+    std::vector<uint64_t> reads;  // [n_layers] experts of each step
     std::vector<bool> experts;   // [n_layers * n_experts] touched
     std::vector<bool> rows;      // [n_vocab] embedding rows touched
   };

@@ -7,6 +7,7 @@
 #include <siskin/machine.h>
 #include <siskin/version.h>
 
+#include "engine/experts/disk.h"
 #include "engine/model_impl.h"
 #include "formats/try.h"
 
@@ -71,6 +72,39 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
   return info;
 }
 
+// Decides how many experts there is room for, and says so in `impl.info`.
+Status fit_experts(const ModelFile& file, uint64_t ram_bytes, Model::Impl& impl) {
+  const std::string name = file.path().filename().string();
+  const std::string needs = name + ": needs " + bytes_text(impl.info.memory_needed_bytes) + " of memory at context " +
+                            std::to_string(impl.info.ctx) + ", allowed: " + bytes_text(ram_bytes);
+  if (!impl.spec.is_moe()) return Error{ErrorCode::unsupported, needs + "; it has no experts that could stay on disk"};
+  if (!file.is_packed()) {
+    return Error{ErrorCode::unsupported, needs + "; experts are read from packed files: run siskin pack on it first"};
+  }
+  const uint64_t rest = impl.info.memory_needed_bytes - impl.weights.expert_bytes();
+  const uint64_t slot = DiskExperts::slot_bytes(impl.spec, impl.weights);
+  if (ram_bytes < rest + slot) {
+    return Error{ErrorCode::invalid_argument, name + ": needs at least " + bytes_text(rest + slot) + " of memory at context " +
+                                                  std::to_string(impl.info.ctx) + ", with a single expert of " + bytes_text(slot) +
+                                                  " at a time; allowed: " + bytes_text(ram_bytes)};
+  }
+  impl.info.expert_slots = static_cast<size_t>((ram_bytes - rest) / slot);
+  impl.info.memory_needed_bytes = rest + impl.info.expert_slots * slot;
+  return {};
+}
+
+Status load_leaving_experts(ModelFile file, const WeightLoading& how, Model::Impl& impl) {
+  SISKIN_TRY(DirectFile direct, file.reopen());
+  if (direct.size() != file.file_bytes()) {
+    return Error{ErrorCode::corrupt_file, file.path().string() + ": its size changed while it was being loaded"};
+  }
+  SISKIN_TRY_STATUS(impl.weights.load(std::move(file), how));
+  direct.drop_cache();
+  SISKIN_TRY(auto disk, DiskExperts::create(impl.spec, impl.weights, std::move(direct), impl.info.expert_slots));
+  impl.experts.emplace(impl.weights, std::move(disk));
+  return {};
+}
+
 }  // namespace
 
 uint64_t activation_bytes(const ModelSpec& spec, size_t batch, size_t requests, size_t ctx) {
@@ -118,6 +152,8 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
   impl->info = describe(file, impl->spec, impl->weights, *impl->ledger, options.ctx);
   impl->info.tokenizer = impl->tokenizer ? impl->tokenizer->kind() : "none";
 
+  const bool leave_experts = options.ram_bytes != 0 && impl->info.memory_needed_bytes > options.ram_bytes;
+  if (leave_experts) SISKIN_TRY_STATUS(fit_experts(file, options.ram_bytes, *impl));
   const uint64_t available = available_memory_bytes();
   if (impl->info.memory_needed_bytes > available) {
     return Error{ErrorCode::out_of_memory, file.path().filename().string() + ": needs " +
@@ -125,8 +161,12 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
                                                std::to_string(impl->info.ctx) + ", available: " + bytes_text(available)};
   }
   const unsigned threads = options.threads == 0 ? usable_threads() : options.threads;
-  SISKIN_TRY_STATUS(impl->weights.load(std::move(file), {threads, options.copy_packed, options.on_progress}));
-  impl->experts.emplace(impl->weights);
+  if (leave_experts) {
+    SISKIN_TRY_STATUS(load_leaving_experts(std::move(file), {threads, false, true, options.on_progress}, *impl));
+  } else {
+    SISKIN_TRY_STATUS(impl->weights.load(std::move(file), {threads, options.copy_packed, false, options.on_progress}));
+    impl->experts.emplace(impl->weights);
+  }
   impl->load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return std::shared_ptr<const Model>(std::make_shared<Model>(std::move(impl)));
 }

@@ -6,7 +6,7 @@
 
 #include <siskin/model.h>
 
-#include "engine/experts.h"
+#include "engine/experts/store.h"
 #include "engine/ledger.h"
 #include "engine/models/family.h"
 #include "engine/spec.h"

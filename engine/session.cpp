@@ -8,6 +8,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "engine/experts/disk.h"
 #include "engine/ledger.h"
 #include "engine/model_impl.h"
 #include "engine/sampler.h"
@@ -75,6 +76,7 @@ struct Session::Impl {
         rope(core.spec.rope, core.spec.n_rot, ctx),
         local_rope(core.spec.local_rope, core.spec.n_rot, core.spec.window > 0 ? ctx : 0) {
     trace.routing.resize(core.spec.n_layers);
+    trace.reads.resize(core.spec.n_layers);
     if (options.deterministic) kernels.bf16_rows = {};
     const size_t bf16_from = fewest_bf16_rows(kernels, core.weights);
     for (ActivationRows* rows : {&act.normed, &act.attended, &act.hidden, &act.last}) rows->bf16_from = bf16_from;
@@ -105,12 +107,14 @@ struct Session::Impl {
   std::unordered_map<RequestId, bool> cancelled;
   std::atomic<bool> any_cancelled = false;
 
-  // Runs a plan: logits lie in act.logits. Returns the wall time.
-  double forward(const StepPlan& plan) {
+  // Runs a plan: logits lie in act.logits. Returns the wall time. Errors: experts that could not be read; the same plan may run again.
+  Result<double> forward(const StepPlan& plan) {
     const auto start = Clock::now();
+    trace.failure.reset();
     StepContext ctx{core.spec, core.weights, *core.experts, kernels, rope, local_rope, team, act, plan, trace, top_k, clock};
     core.family->forward(ctx);
     ctx.enter(Part::between);
+    if (trace.failure) return *trace.failure;
     return seconds_since(start);
   }
 
@@ -241,7 +245,9 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   const uint64_t needed = shape.bytes_per_position() * ctx + activation_bytes(spec, options.batch, options.max_requests, ctx) +
                           uint64_t{spec.window > 0 ? 2u : 1u} * ctx * spec.n_rot * sizeof(float);  // rope tables
   const uint64_t free = available_memory_bytes();
-  const uint64_t available = free - std::min(free, model->impl().weights.mapped_bytes());
+  const DiskExperts* disk = model->impl().experts->disk();
+  const uint64_t promised = model->impl().weights.mapped_bytes() + (disk == nullptr ? 0 : disk->untouched_bytes());
+  const uint64_t available = free - std::min(free, promised);
   if (needed > available) {
     return Error{ErrorCode::out_of_memory, "context " + std::to_string(ctx) + " needs " + bytes_text(needed) +
                                                " for the KV cache and activations, available: " + bytes_text(available)};
@@ -294,7 +300,7 @@ Result<bool> Session::Impl::step() {
     if (!request->started) request->timing.queue_s = seconds_since(request->submitted);
     request->started = true;
   }
-  const double seconds = forward(plan);
+  SISKIN_TRY(const double seconds, forward(plan));
   core.ledger->post(plan, trace, kernels, seconds, accounts, phases);
 
   float* logits = act.logits.data();
@@ -333,6 +339,7 @@ void Session::profile_into(StepProfile* prefill, StepProfile* decode) {
 }
 
 WorkerTeam& team_of(Session& session) { return session.impl().team; }
+const StepTrace& last_trace(Session& session) { return session.impl().trace; }
 
 std::optional<Completion> Session::take(RequestId id) {
   const auto found = impl_->finished.find(id);
@@ -393,7 +400,8 @@ Result<std::vector<float>> Session::logits(std::span<const TokenId> tokens, size
     const size_t n = std::min(chunk, tokens.size() - first);
     StepPlan plan;
     plan.slices.push_back({0, state.get(), first, tokens.subspan(first, n), n});
-    impl.forward(plan);
+    SISKIN_TRY(const double seconds, impl.forward(plan));
+    static_cast<void>(seconds);
     logits.insert(logits.end(), impl.act.logits.begin(),
                   impl.act.logits.begin() + static_cast<std::ptrdiff_t>(n * impl.core.spec.n_vocab));
   }

@@ -3,13 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "engine/blocks/attention_grid.h"
 #include "engine/exec/part_clock.h"
 #include "engine/exec/worker_team.h"
-#include "engine/experts.h"
+#include "engine/experts/store.h"
 #include "engine/routing.h"
 #include "engine/spec.h"
 #include "engine/state/kv_cache.h"
@@ -99,9 +100,11 @@ struct RopeTable {
   RopeTable(const RopeSpec& spec, size_t n_rot, size_t ctx);
 };
 
-// What a step ran, for the ledger: the plan and one Routing per MoE layer.
+// What a step ran, for the ledger: the plan, one Routing per MoE layer and what had to be read for it.
 struct StepTrace {
-  std::vector<Routing> routing;  // [n_layers], empty for dense layers
+  std::vector<Routing> routing;                // [n_layers], empty for dense layers
+  std::vector<std::vector<ExpertRead>> reads;  // [n_layers], empty while all experts are resident
+  std::optional<Error> failure;                // experts could not be read: the step's results mean nothing
 };
 
 // Everything that forward() may touch.

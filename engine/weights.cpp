@@ -134,4 +134,19 @@ uint64_t Weights::bytes() const {
   return sum;
 }
 
+uint64_t Weights::expert_bytes() const {
+  uint64_t sum = 0;
+  for (const Tensor& tensor : tensors_) sum += may_stay_on_disk(tensor) ? tensor.bytes() : 0;
+  return sum;
+}
+
+bool Weights::may_stay_on_disk(const Tensor& tensor) const {
+  for (size_t layer = 0; layer < by_layer_.size(); ++layer) {
+    for (const Slot slot : {Slot::ffn_gate_exps, Slot::ffn_up_exps, Slot::ffn_down_exps}) {
+      if (find(slot, layer) == &tensor) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace siskin

@@ -55,6 +55,8 @@ struct Tensor {
   const TensorView* source = nullptr; // until load()
   std::vector<PackedMatrix> slices;
   std::vector<float> values;
+  bool on_disk = false;               // load() left it in the packed file, at file_offset: its slices have no data
+  size_t file_offset = 0;
 
   uint64_t params() const { return uint64_t{rows} * cols * n_slices; }
   uint64_t slice_params() const { return uint64_t{rows} * cols; }
@@ -68,6 +70,7 @@ struct Tensor {
 struct WeightLoading {
   unsigned threads = 1;
   bool copy_packed = false;
+  bool leave_experts = false;  // in the packed file; nothing stays mapped. REQUIRES: a packed file
   std::function<bool(uint64_t done, uint64_t total)> on_progress;  // bytes, from the calling thread; false cancels
 };
 
@@ -78,7 +81,7 @@ class Weights {
   static Result<Weights> bind(const ModelFile& file, const ModelSpec& spec, const Binding* bindings, size_t n_bindings);
 
   // Packs every matrix in parallel and gives the file's pages back as it goes. A packed file's matrices stay where the file is mapped,
-  // or are copied too. REQUIRES: the file of bind().
+  // are copied too, or are left (Tensor::on_disk). REQUIRES: the file of bind().
   Status load(ModelFile file, const WeightLoading& how);
 
   const std::vector<Tensor>& tensors() const { return tensors_; }
@@ -87,12 +90,15 @@ class Weights {
   const Tensor& head() const;                            // `output`, or the tied embedding
   bool tied_head() const { return find(Slot::output) == nullptr; }
   uint64_t bytes() const;
+  uint64_t expert_bytes() const;  // of bytes(), what may be left on disk
   // Of bytes(), what lies in the page cache, which the system counts as free.
   uint64_t mapped_bytes() const { return mapped_ ? bytes() : 0; }
 
  private:
   std::vector<Tensor> tensors_;
   std::vector<std::array<int32_t, kSlots>> by_layer_;  // index into tensors_, -1 absent; globals in layer 0
+  bool may_stay_on_disk(const Tensor& tensor) const;
+
   std::shared_ptr<std::byte> memory_;   // of packed matrices,
   std::optional<ModelFile> mapped_;     // or the packed file that they are in
 };

@@ -1,10 +1,9 @@
 // Weights::load: file rows become packed strips, in parallel, in pieces of about a huge page.
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "engine/exec/fork_join.h"
+#include "engine/huge_memory.h"
 #include "engine/weights.h"
 #include "formats/blocks/codec.h"
 #include "formats/try.h"
@@ -12,7 +11,6 @@
 namespace siskin {
 namespace {
 
-constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kPiecesPerThread = 16;  // between two reports of progress: uneven ends cost a thirtieth
 
 constexpr uint64_t aligned(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -25,17 +23,6 @@ struct Piece {
   size_t begin, end;        // strips
   uint64_t bytes() const { return (end - begin) * tensor->slices[0].strip_bytes; }
 };
-
-std::shared_ptr<std::byte> map_memory(size_t bytes) {
-  const size_t mapped = bytes + kHugePage;
-  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return nullptr;
-  void* start = memory;
-  size_t room = mapped;
-  std::align(kHugePage, bytes, start, room);
-  madvise(start, bytes, MADV_HUGEPAGE);  // advice only: without huge pages everything is right, a little slower
-  return {static_cast<std::byte*>(start), [memory, mapped](std::byte*) { munmap(memory, mapped); }};
-}
 
 PackedMatrix packed_matrix(const Tensor& tensor, size_t slice, const std::byte* data) {
   PackedMatrix matrix;
@@ -84,15 +71,22 @@ Status load_pieces(const ModelFile& file, const std::vector<Piece>& pieces, cons
 }  // namespace
 
 Status Weights::load(ModelFile file, const WeightLoading& how) {
-  const bool in_place = file.is_packed() && !how.copy_packed;
+  const bool in_place = file.is_packed() && !how.copy_packed && !how.leave_experts;
+  if (how.leave_experts) {
+    for (Tensor& tensor : tensors_) {
+      if (!may_stay_on_disk(tensor)) continue;
+      tensor.on_disk = true;
+      tensor.file_offset = file.offset_of(tensor.source->slices[0]);
+    }
+  }
   uint64_t room = 0, total = 0;
   for (const Tensor& tensor : tensors_) {
-    if (tensor.is_vector) continue;
+    if (tensor.is_vector || tensor.on_disk) continue;
     room += aligned(tensor.bytes());
     total += tensor.bytes();
   }
   if (!in_place) {
-    memory_ = map_memory(std::max<size_t>(room, kHugePage));
+    memory_ = map_huge_memory(std::max<size_t>(room, kHugePage));
     if (!memory_)
       return Error{ErrorCode::out_of_memory, "could not reserve " + std::to_string(room) + " bytes for the weights"};
   }
@@ -106,16 +100,17 @@ Status Weights::load(ModelFile file, const WeightLoading& how) {
       continue;
     }
     for (size_t slice = 0; slice < tensor.n_slices; ++slice) {
-      std::byte* target = in_place ? nullptr : memory_.get() + offset + slice * tensor.slice_bytes();
+      const bool copied = !in_place && !tensor.on_disk;
+      std::byte* target = copied ? memory_.get() + offset + slice * tensor.slice_bytes() : nullptr;
       tensor.slices.push_back(packed_matrix(tensor, slice, in_place ? view.slices[slice] : target));
-      if (in_place) continue;
+      if (!copied) continue;
       const size_t strips = tensor.slices[0].strips();
       const size_t step = std::max<size_t>(1, kHugePage / tensor.slices[0].strip_bytes);
       for (size_t begin = 0; begin < strips; begin += step) {
         pieces.push_back({&tensor, view.slices[slice], target, begin, std::min(begin + step, strips)});
       }
     }
-    offset += aligned(tensor.bytes());
+    if (!tensor.on_disk) offset += aligned(tensor.bytes());
   }
   SISKIN_TRY_STATUS(load_pieces(file, pieces, how, total));
   for (Tensor& tensor : tensors_) tensor.source = nullptr;

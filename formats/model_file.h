@@ -9,6 +9,7 @@
 
 #include <siskin/result.h>
 
+#include "formats/files/direct_file.h"
 #include "formats/metadata.h"
 #include "formats/tensor_view.h"
 
@@ -41,6 +42,10 @@ class ModelFile {
   void release(const TensorView& tensor) const;
   // The same for a part of one slice.
   void release(const std::byte* begin, size_t n) const;
+  // Where an address inside a tensor lies in the packed file. REQUIRES: is_packed().
+  size_t offset_of(const std::byte* address) const;
+  // The packed file again, to be read without its mapping. REQUIRES: is_packed().
+  Result<DirectFile> reopen() const;
   // Tells the kernel that all of the file will be read again and again where it is mapped.
   void keep_mapped() const;
 

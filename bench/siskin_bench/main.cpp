@@ -39,6 +39,7 @@ struct Flags {
   uint64_t text_ctx = 512, chunks = 0;
   KvType kv_type = KvType::f16;
   bool copy_packed = false;
+  uint64_t ram_bytes = 0;
 };
 
 const std::map<std::string, Format> kFormats = {
@@ -92,7 +93,7 @@ void add_flags(cli::CommandLine& line, Flags& flags) {
                "Copy a packed file's weights into memory instead of mapping them: for file systems without huge pages");
   app.add_option("--peer", flags.peer, "A command that prints llama-bench JSON, run in turn with ours; prints the ratios")
       ->type_name("COMMAND");
-  line.with_kv().with_progress().without("--sparse-vs-dense").without("--overlay");
+  line.with_kv().with_ram().with_progress().without("--sparse-vs-dense").without("--overlay");
 }
 
 std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
@@ -124,7 +125,7 @@ class Bench {
     for (const Test& test : tests) longest = std::max(longest, test.n + 1);
     const auto most_threads =
         static_cast<unsigned>(*std::max_element(flags_.lists.threads.begin(), flags_.lists.threads.end()));
-    auto model = cli::load_model(file, {most_threads, longest, progress_, flags_.copy_packed});
+    auto model = cli::load_model(file, {most_threads, longest, progress_, flags_.copy_packed, flags_.ram_bytes});
     if (!model) return std::move(model).error();
 
     Row row;

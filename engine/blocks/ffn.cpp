@@ -132,6 +132,33 @@ void expert_down(StepContext& ctx, const std::vector<Panel>& panels, const Exper
   });
 }
 
+// routed, for every expert that has rows: group by group, as the store hands them out. A row's sums do not depend on the grouping.
+void compute_experts(StepContext& ctx, size_t layer, const ExpertBatches& batches) {
+  std::vector<uint32_t> experts;
+  for (uint32_t e = 0; e < ctx.spec.n_experts; ++e) {
+    if (batches.offsets[e + 1] > batches.offsets[e]) experts.push_back(e);
+  }
+  ExpertLease lease = ctx.experts.acquire(layer, std::move(experts));
+  for (;;) {
+    const auto group = lease.next();
+    if (!group) {
+      ctx.trace.failure = group.error();
+      break;
+    }
+    if (group->empty()) break;
+    std::vector<Panel> panels;
+    size_t row_task = 0;
+    for (const ExpertMatrices& expert : *group) {
+      const size_t first = batches.offsets[expert.expert], rows = batches.offsets[expert.expert + 1] - first;
+      panels.push_back({&expert.gate, &expert.up, &expert.down, first, rows, row_task});
+      row_task += row_tasks(rows);
+    }
+    gate_up(ctx, panels, batches.rows.data());
+    expert_down(ctx, panels, batches, ctx.trace.routing[layer]);
+  }
+  ctx.trace.reads[layer] = lease.reads();
+}
+
 // delta[token] = sum over ranks, in rank order.
 void combine(StepContext& ctx, const Routing& routing, size_t n) {
   ctx.enter(Part::combine);
@@ -162,6 +189,7 @@ void dense_ffn(StepContext& ctx, size_t layer, size_t n) {
 
 void moe_ffn(StepContext& ctx, size_t layer, size_t n) {
   const ModelSpec& spec = ctx.spec;
+  if (ctx.trace.failure) return;  // an earlier layer's experts could not be read
   const Tensor& router = ctx.weights.get(Slot::ffn_gate_inp, layer);
   const Tensor& down = ctx.weights.get(Slot::ffn_down_exps, layer);
   ctx.act.scores.resize(n * spec.n_experts);
@@ -174,19 +202,10 @@ void moe_ffn(StepContext& ctx, size_t layer, size_t n) {
   ExpertBatches batches;
   sort_by_expert(routing, spec.n_experts, batches);
 
-  const ExpertStore::Lease lease = ctx.experts.acquire(layer, routing.expert_ids);
-  std::vector<Panel> panels;
-  size_t row_task = 0;
-  for (size_t e = 0; e < spec.n_experts; ++e) {
-    const size_t first = batches.offsets[e], rows = batches.offsets[e + 1] - first;
-    if (rows > 0) panels.push_back({&lease.gate(e), &lease.up(e), &lease.down(e), first, rows, row_task});
-    row_task += row_tasks(rows);
-  }
   const size_t entries = routing.expert_ids.size();
   ctx.act.hidden.resize(entries, spec.d_ff, reads_int8(down), n);
   ctx.act.routed.resize(entries * spec.d_model);
-  gate_up(ctx, panels, batches.rows.data());
-  expert_down(ctx, panels, batches, routing);
+  compute_experts(ctx, layer, batches);
   combine(ctx, routing, n);
 }
 

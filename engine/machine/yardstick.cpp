@@ -24,7 +24,7 @@ std::span<const std::byte> packed_weights(const Model& model) {
   const std::byte* begin = nullptr;
   const std::byte* end = nullptr;
   for (const Tensor& tensor : model.impl().weights.tensors()) {
-    if (tensor.is_vector) continue;
+    if (tensor.is_vector || tensor.on_disk) continue;
     const std::byte* first = tensor.slices.front().data;
     if (begin == nullptr || first < begin) begin = first;
     if (end == nullptr || first + tensor.bytes() > end) end = first + tensor.bytes();

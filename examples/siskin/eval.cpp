@@ -90,7 +90,7 @@ void print_text(const nlohmann::ordered_json& document) {
 }
 
 Result<nlohmann::ordered_json> evaluate(const EvalFlags& flags, const CommonFlags& common, EvalOptions options) {
-  const LoadFlags load = {common.threads, options.ctx, common.progress};
+  const LoadFlags load = {common.threads, options.ctx, common.progress, false, common.ram_bytes};
   // What is cheap to get wrong is read before the model is.
   std::string text;
   std::vector<nlohmann::json> lines;
@@ -144,7 +144,7 @@ int eval_command(int argc, const char* const* argv) {
   EvalFlags flags;
   line.with_model();
   add_flags(line, flags);
-  line.with_ctx("Tokens of a window (default: 512)").with_threads().with_kv().with_json();
+  line.with_ctx("Tokens of a window (default: 512)").with_threads().with_kv().with_ram().with_json();
   if (const auto status = line.parse(argc, argv)) return *status;
   if (flags.text.empty() && flags.items.empty() && flags.tasks.empty())
     return line.misuse("something to score is needed: --text, --items or --tasks FILE");

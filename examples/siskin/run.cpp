@@ -138,7 +138,7 @@ int run_command(int argc, const char* const* argv) {
   line.with_model();
   add_flags(line, flags);
   line.with_predict().with_ctx("Most positions, prompt included (default: the trained context, at most 4096)");
-  line.with_threads().with_batch().with_kv().with_json();
+  line.with_threads().with_batch().with_kv().with_ram().with_json();
   if (const auto status = line.parse(argc, argv)) return *status;
   const CommonFlags& common = line.flags;
   if (flags.file.empty() && line.app().count("--prompt") == 0) return line.misuse("a prompt is needed: -p TEXT or -f FILE");
@@ -147,7 +147,7 @@ int run_command(int argc, const char* const* argv) {
 
   const auto machine = machine_for(flags.report ? MachineNeed::measured : MachineNeed::cached, common.progress);
   if (!machine) return line.fail(machine.error());
-  const auto model = load_model(common.model, {common.threads, common.ctx, common.progress, flags.copy_packed});
+  const auto model = load_model(common.model, {common.threads, common.ctx, common.progress, flags.copy_packed, common.ram_bytes});
   if (!model) return line.fail(model.error());
 
   SessionOptions options;

@@ -8,6 +8,8 @@
 #include <span>
 #include <string>
 
+#include "formats/files/direct_file.h"
+
 namespace siskin {
 
 class MappedFile {
@@ -26,6 +28,8 @@ class MappedFile {
   // Drops the whole pages inside [begin, begin + n) from this process; a later read brings them back from the file.
   // REQUIRES: the range lies in bytes().
   void release(const std::byte* begin, size_t n) const;
+  // The same file, to be read without the mapping.
+  Result<DirectFile> reopen() const { return DirectFile::reopen(descriptor_, name_); }
   // Asks for the whole file to be read ahead, and for huge pages where the file system's cache has them.
   void keep() const;
 

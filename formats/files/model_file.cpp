@@ -6,6 +6,7 @@
 #include <string>
 #include <system_error>
 
+#include "formats/check.h"
 #include "formats/files/error_text.h"
 #include "formats/files/model_parts.h"
 #include "formats/packed_file.h"
@@ -107,6 +108,17 @@ void ModelFile::release(const std::byte* begin, size_t n) const {
   for (const MappedFile& file : state_->parts.files) {
     if (file.contains(begin)) file.release(begin, n);
   }
+}
+
+size_t ModelFile::offset_of(const std::byte* address) const {
+  const MappedFile& file = state_->parts.files.front();
+  SISKIN_CHECK(is_packed() && file.contains(address));
+  return static_cast<size_t>(address - file.bytes().data());
+}
+
+Result<DirectFile> ModelFile::reopen() const {
+  SISKIN_CHECK(is_packed());
+  return state_->parts.files.front().reopen();
 }
 
 void ModelFile::keep_mapped() const {

@@ -41,6 +41,7 @@ struct ModelInfo {
   uint64_t kv_bytes_per_token = 0;   // as F16
   uint64_t memory_needed_bytes = 0;  // weights + KV at `ctx` + activations
   size_t ctx = 0;                    // the context that memory_needed_bytes assumes
+  size_t expert_slots = 0;           // experts in memory at once, of a model that was loaded within ram_bytes; 0: all are
   std::map<std::string, TypeTotals> tensors_by_type;
 };
 
@@ -51,13 +52,17 @@ struct LoadOptions {
   // Copies a packed file's weights into memory of this process instead of mapping them: slower to start, but in huge pages even where
   // the file system's cache has none.
   bool copy_packed = false;
+  // A bound on memory_needed_bytes. A packed mixture that needs more keeps as many experts in memory as fit and reads the others from its
+  // file when tokens are routed to them. 0: all weights are resident.
+  uint64_t ram_bytes = 0;
   // Called from the loading thread with done/total bytes; return false to cancel (error `cancelled`).
   std::function<bool(uint64_t done, uint64_t total)> on_progress;
 };
 
 class SISKIN_API Model {
  public:
-  // A GGUF file (any part of a split one), a packed file or a Hugging Face folder. Refuses (out_of_memory) before it would run out.
+  // A GGUF file (any part of a split one), a packed file or a Hugging Face folder. Refuses (out_of_memory) before it would run out, and
+  // (unsupported, invalid_argument) what cannot be run within ram_bytes.
   static Result<std::shared_ptr<const Model>> load(const std::filesystem::path& path, const LoadOptions& options = {});
   // Headers only. ctx 0: min(trained context, 4096).
   static Result<ModelInfo> inspect(const std::filesystem::path& path, size_t ctx = 0);

@@ -58,6 +58,9 @@ typedef struct siskin_load_options {
   // called.
   int (*on_progress)(void* user, uint64_t done, uint64_t total);
   void* user;  // handed to on_progress
+  // Most memory for weights, KV cache and activations; a packed mixture that needs more leaves experts in its file and reads them when
+  // tokens are routed to them. 0: all weights are resident.
+  uint64_t ram_bytes;
 } siskin_load_options;
 
 // Owned by the model, as are its strings; they live as long as it does.
@@ -82,9 +85,10 @@ typedef struct siskin_info {
   double bits_per_weight;
   double load_seconds;
   int32_t bos, eos;  // -1: none
+  size_t expert_slots;  // experts in memory at once, of a model within ram_bytes; 0: all are
 } siskin_info;
 
-// Loads a GGUF file (any part of a split one) or a Hugging Face folder. options: NULL for the defaults. *model is the caller's,
+// Loads a GGUF file (any part of a split one), a packed file or a Hugging Face folder. options: NULL for the defaults. *model is the caller's,
 // to free with siskin_model_free; NULL after an error. Errors: invalid_argument (isa too), not_found (file), unsupported,
 // corrupt_file, io, out_of_memory (before anything is packed), cancelled. From any thread.
 SISKIN_API siskin_status siskin_model_load(const char* path, const siskin_load_options* options, siskin_model** model);
@@ -176,6 +180,12 @@ typedef enum siskin_finish {
   SISKIN_FINISH_CONTEXT_FULL = 4
 } siskin_finish;
 
+// One layer's experts.
+typedef struct siskin_layer_experts {
+  uint64_t touched;  // distinct ones in the phase
+  uint64_t reads;    // distinct ones of each step, summed over the steps
+} siskin_layer_experts;
+
 // What a phase used and read. Bytes are the union of what each step touched, summed over the steps.
 typedef struct siskin_phase_cost {
   size_t size;
@@ -190,12 +200,17 @@ typedef struct siskin_phase_cost {
   size_t n_roles;
   uint64_t padding_bytes;  // of weight_bytes, what only pads a layout
   uint64_t kv_read_bytes, kv_write_bytes;
-  uint64_t disk_bytes;
+  uint64_t disk_bytes;  // of experts that were not in memory; whole pages
   uint64_t flops_f32, flops_int8;  // executed; a multiply-add is two
   double seconds;
   double gb_s;                          // (weight_bytes + kv_read_bytes) / seconds / 1e9
   double bandwidth_share, flops_share;  // of what the machine was measured to do; below 0: not measured
   uint64_t flops_bf16;                  // executed on bf16 units, beside flops_f32 and flops_int8
+  uint64_t steps;
+  uint64_t expert_reads;       // distinct (layer, expert) pairs of each step, summed over the steps
+  uint64_t expert_disk_reads;  // of them, those that had to be read from disk first
+  const siskin_layer_experts* experts_by_layer;  // n_layers of them; NULL and 0 for dense models
+  size_t n_layers;
 } siskin_phase_cost;
 
 // Owned by the session, with all that it points to, until the next siskin_generate on it or its end.

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "examples/siskin/cli/interrupt.h"
+#include "examples/siskin/cli/units.h"
 
 namespace siskin::cli {
 namespace {
@@ -123,6 +124,19 @@ CommandLine& CommandLine::with_kv() {
   app_.add_option_function<std::string>("--kv", take, "What K and V are kept in: f16, f32, bf16 or q8_0 (default: f16)")
       ->envname("SISKIN_KV")
       ->type_name("TYPE");
+  return *this;
+}
+
+CommandLine& CommandLine::with_ram() {
+  const auto take = [this](const std::string& text) {
+    const auto bytes = parse_bytes(text);
+    if (!bytes) throw CLI::ValidationError("--ram", fmt::format("'{}', expected a size such as 2G, 1500M or 2GB", text));
+    flags.ram_bytes = *bytes;
+  };
+  app_.add_option_function<std::string>("--ram", take, "Most memory for weights, KV cache and activations: a packed mixture that needs "
+                                                       "more leaves experts on disk (K, M, G: powers of 1024)")
+      ->envname("SISKIN_RAM")
+      ->type_name("SIZE");
   return *this;
 }
 

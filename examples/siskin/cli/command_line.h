@@ -25,6 +25,7 @@ struct CommonFlags {
   int64_t predict = 128;
   uint64_t batch = 512;
   KvType kv_type = KvType::f16;
+  uint64_t ram_bytes = 0;  // 0: unbounded
   bool json = false;
   ProgressMode progress = ProgressMode::automatic;
 };
@@ -44,6 +45,7 @@ class CommandLine {
   CommandLine& with_predict();
   CommandLine& with_batch();
   CommandLine& with_kv();
+  CommandLine& with_ram();
   CommandLine& with_json();      // --json and --progress
   CommandLine& with_progress();  // --progress alone
   // A flag of the contract that is not built: absent from --help, and using it is an error that says so.

@@ -21,6 +21,7 @@ struct LoadFlags {
   size_t ctx = 0;
   ProgressMode progress = ProgressMode::automatic;
   bool copy_packed = false;
+  uint64_t ram_bytes = 0;  // 0: unbounded
 };
 
 // Model::load with a progress bar; Ctrl-C cancels it.
