@@ -62,19 +62,16 @@ Ledger::Ledger(const ModelSpec& spec, const Weights& weights) : spec_(spec), tie
   for (const Tensor& tensor : weights.tensors()) {
     total_params_ += tensor.params();
     padding_ += tensor.slice_padding() * tensor.n_slices;
+    if (tensor.role != Role::experts) continue;
+    ExpertLayer& expert = expert_layers_[tensor.layer];
+    expert.bytes += tensor.slice_bytes();
+    expert.padding += tensor.slice_padding();
+    expert.params += tensor.slice_params();
+    if (!tensor.is_vector) add_flops(tensor, expert.flops);
   }
-  for (size_t layer = 0; layer < spec.n_layers; ++layer) {
-    for (const Slot slot : {Slot::ffn_gate_exps, Slot::ffn_up_exps, Slot::ffn_down_exps}) {
-      const Tensor* tensor = weights.find(slot, layer);
-      if (tensor == nullptr) continue;
-      ExpertLayer& expert = expert_layers_[layer];
-      expert.bytes += tensor->slice_bytes();
-      expert.padding += tensor->slice_padding();
-      expert.params += tensor->slice_params();
-      add_flops(*tensor, expert.flops);
-    }
-    moe_layers_ += expert_layers_[layer].params > 0;
-    expert_params_ += expert_layers_[layer].params * spec.n_experts;
+  for (const ExpertLayer& expert : expert_layers_) {
+    moe_layers_ += expert.params > 0;
+    expert_params_ += expert.params * spec.n_experts;
   }
   const Tensor& head = weights.head();
   const Tensor& embedding = weights.get(Slot::token_embd);

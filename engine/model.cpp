@@ -108,11 +108,12 @@ Status load_leaving_experts(ModelFile file, const WeightLoading& how, Model::Imp
 }  // namespace
 
 uint64_t activation_bytes(const ModelSpec& spec, size_t batch, size_t requests, size_t ctx) {
-  const uint64_t routed = spec.is_moe() ? spec.top_k : 1;
+  const uint64_t routed = spec.is_moe() ? spec.top_k : 0;
+  const uint64_t hidden = std::max<uint64_t>({spec.d_ff, spec.d_shared, routed * spec.d_expert});
   // Values are f32; rows that matmuls read may have an int8 form of about 1.25 bytes and a bf16 form of 2 beside them.
   const uint64_t row = 4 * (2 * spec.d_model + spec.d_q() + 2 * spec.d_kv() + spec.n_experts) +
-                       8 * (spec.d_model + spec.d_q() + routed * spec.d_ff) +
-                       (spec.is_moe() ? 4 * routed * spec.d_model : 0);
+                       8 * (spec.d_model + spec.d_q() + hidden) + 4 * routed * spec.d_model +
+                       (spec.d_shared > 0 ? 4 * spec.d_model : 0);
   // A decoding request's attention is made by spans and merged.
   const uint64_t spans = uint64_t{ctx / kAttentionSpan + 1} * spec.n_heads * (spec.head_dim + 2) * sizeof(float);
   return row * batch + uint64_t{requests} * (4 * spec.n_vocab + 12 * spec.d_model + spans);

@@ -7,6 +7,13 @@
 
 namespace siskin {
 
+// What a request allows its tokens in one layer.
+struct RouteLimits {
+  size_t top_k = 0;                  // experts per token, at most
+  float min_probability = 0;         // of the chosen ones' weights together; but for the first, an expert with less is left out
+  const uint8_t* allowed = nullptr;  // [n_experts], 0: never chosen; null: all may be
+};
+
 // Token t uses expert_ids[offsets[t] .. offsets[t+1]) in rank order, with those weights.
 struct Routing {
   std::vector<uint32_t> offsets;  // [n_tokens + 1]

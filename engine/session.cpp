@@ -80,7 +80,7 @@ struct Session::Impl {
     if (options.deterministic) kernels.bf16_rows = {};
     const size_t bf16_from = fewest_bf16_rows(kernels, core.weights);
     for (ActivationRows* rows : {&act.normed, &act.attended, &act.hidden, &act.last}) rows->bf16_from = bf16_from;
-    top_k = options.top_k == 0 ? core.spec.top_k : options.top_k;
+    limits.top_k = options.top_k == 0 ? core.spec.top_k : options.top_k;
   }
 
   std::shared_ptr<const Model> model;
@@ -97,7 +97,7 @@ struct Session::Impl {
   std::deque<std::unique_ptr<Running>> waiting;
   std::vector<std::unique_ptr<Running>> running;
   std::unordered_map<RequestId, Completion> finished;
-  size_t top_k = 0;
+  RouteLimits limits;
   StepProfile* prefill_profile = nullptr;
   StepProfile* decode_profile = nullptr;
   PartClock* clock = nullptr;  // while a profiled step runs
@@ -111,7 +111,7 @@ struct Session::Impl {
   Result<double> forward(const StepPlan& plan) {
     const auto start = Clock::now();
     trace.failure.reset();
-    StepContext ctx{core.spec, core.weights, *core.experts, kernels, rope, local_rope, team, act, plan, trace, top_k, clock};
+    StepContext ctx{core.spec, core.weights, *core.experts, kernels, rope, local_rope, team, act, plan, trace, limits, clock};
     core.family->forward(ctx);
     ctx.enter(Part::between);
     if (trace.failure) return *trace.failure;

@@ -16,14 +16,34 @@ struct RopeSpec {
   std::vector<float> divisors;  // [n_rot/2] each frequency is divided by; empty: all 1
 };
 
-// What the chosen experts are weighted with.
-enum class ExpertWeights : uint8_t {
-  softmax_over_chosen,  // Mixtral: they add up to 1
-  softmax_over_all,     // OLMoE: their shares of all experts' softmax
+// How a mixture's tokens find their experts, as data; the rules are the router's (router.h).
+struct RouterSpec {
+  // What a score makes of a logit; experts are weighted by their scores. GGUF numbers them 1 to 4 in this order but for the
+  // second, which is its third: expert_gating_func.
+  enum class Score : uint8_t {
+    softmax,            // over all experts
+    sigmoid,            // each on its own
+    softmax_of_chosen,  // chosen by logits, weighted by a softmax of the chosen alone
+    sqrt_softplus,      // sqrt(log(1 + e^x))
+  };
+  // What a group of experts is chosen by.
+  enum class GroupScore : uint8_t { largest, two_largest };
+
+  Score score = Score::softmax;
+  bool normalise = false;  // weights are divided by their sum
+  float scale = 1.0f;      // then multiplied by this
+  size_t n_groups = 1;     // of neighbours, equally many experts each
+  size_t groups_used = 1;  // experts of the others are not chosen
+  GroupScore group_score = GroupScore::two_largest;
+  bool weight_on_input = false;  // an expert's input is multiplied by its weight, not its output
 };
 
 // What the gate of a feed-forward block goes through.
-enum class FfnActivation : bool { silu, gelu_tanh };
+enum class FfnActivation : uint8_t {
+  silu,
+  gelu_tanh,
+  clamped_swiglu,  // gpt-oss: min(g, 7) sigmoid(1.702 min(g, 7)) (clamp(u, -7, 7) + 1)
+};
 
 struct ModelSpec {
   std::string name;
@@ -34,15 +54,23 @@ struct ModelSpec {
   size_t n_kv_heads = 0;
   size_t head_dim = 0;
   size_t n_rot = 0;
-  size_t d_ff = 0;
+  size_t d_ff = 0;  // of dense layers
   size_t n_vocab = 0;
   size_t ctx_train = 0;
   size_t n_experts = 0;  // 0: dense
   size_t top_k = 0;
-  ExpertWeights expert_weights = ExpertWeights::softmax_over_chosen;
+  size_t d_expert = 0;          // of one expert
+  size_t n_shared_experts = 0;  // every token's, beside the chosen ones; one wider block in files and here
+  size_t d_shared = 0;          // of all of them together
+  size_t n_dense_layers = 0;    // the first so many have no experts,
+  size_t moe_step = 1;          // nor those that this does not divide, counted from 1
+  size_t n_nextn_layers = 0;    // behind the last in the file, for multi-token prediction; not run
+  RouterSpec router;
   float rms_eps = 1e-5f;
   RopeSpec rope;
   float embedding_scale = 1.0f;
+  float residual_scale = 1.0f;  // of what a block adds to the stream
+  float logit_scale = 1.0f;
   float attention_scale = 1.0f;  // of a query's products with the keys
   FfnActivation activation = FfnActivation::silu;
   // Sliding windows: of every `window_period` layers all but the last see the `window` latest positions alone, and rotate by
@@ -62,6 +90,7 @@ struct ModelSpec {
     return growing * first + growing * (growing + 1) / 2 + (n - growing) * window;
   }
   bool is_moe() const { return n_experts > 0; }
+  bool is_moe(size_t layer) const { return is_moe() && layer >= n_dense_layers && (layer + 1) % moe_step == 0; }
   size_t d_q() const { return n_heads * head_dim; }
   size_t d_kv() const { return n_kv_heads * head_dim; }
 };

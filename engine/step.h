@@ -26,6 +26,7 @@ struct StepSlice {
   size_t first_position = 0;
   std::span<const int32_t> tokens;
   size_t n_logits = 0;  // logits are wanted of the last n tokens
+  const RouteLimits* limits = nullptr;  // [n_layers] of its own; null: the step's
 };
 
 struct StepPlan {
@@ -86,8 +87,10 @@ struct Activations {
   ActivationRows attended;       // [n, d_q]
   AttentionGrid attention;       // of the layer at hand
   std::vector<float> scores;     // [n, n_experts]
-  ActivationRows hidden;         // [n or routed rows, d_ff]
+  std::vector<RouteLimits> limits;  // [n] of the layer at hand
+  ActivationRows hidden;         // [n or routed rows, width of a feed-forward block]
   std::vector<float> routed;     // [routed rows, d_model]: each expert's weighted output, in routing order
+  std::vector<float> shared;     // [n, d_model]: what the shared experts make
   ActivationRows last;           // [n_logits, d_model]
   std::vector<float> logits;     // [n_logits, n_vocab]
 };
@@ -119,7 +122,7 @@ struct StepContext {
   Activations& act;
   const StepPlan& plan;
   StepTrace& trace;
-  size_t top_k = 0;            // experts per token
+  RouteLimits limits;          // of every request that has none of its own
   PartClock* clock = nullptr;  // null: nobody asked where the time goes
 
   // What runs from here on belongs to `part`.

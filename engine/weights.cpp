@@ -28,13 +28,34 @@ Error wrong_shape(const ModelFile& file, const TensorView& view, const Shape& ex
                                        ", expected " + shape_text(expected)};
 }
 
-Shape expected_shape(const Binding& binding, const ModelSpec& spec) {
+// A packed file keeps rows of matrices as strips, and vectors as they are: each expert's then lie in one.
+Shape expected_shape(const Binding& binding, const ModelSpec& spec, bool packed) {
   switch (binding.kind) {
-    case Binding::vector: return {binding.cols(spec)};
-    case Binding::matrix: return {binding.rows(spec), binding.cols(spec)};
-    case Binding::experts: return {spec.n_experts, binding.rows(spec), binding.cols(spec)};
+    case Binding::expert_vectors:
+      if (packed) return {spec.n_experts * binding.cols(spec)};
+      return {spec.n_experts, binding.cols(spec)};
+    case Binding::vector:
+      return {binding.cols(spec)};
+    case Binding::matrix:
+      return {binding.rows(spec), binding.cols(spec)};
+    case Binding::experts:
+      return {spec.n_experts, binding.rows(spec), binding.cols(spec)};
   }
   return {};
+}
+
+// Layers behind the last are there for drafting several tokens at once; nothing here runs them.
+bool is_idle(const ModelSpec& spec, std::string_view name) {
+  for (size_t layer = spec.n_layers; layer < spec.n_layers + spec.n_nextn_layers; ++layer) {
+    if (name.starts_with("blk." + std::to_string(layer) + ".")) return true;
+  }
+  return false;
+}
+
+std::string layer_name(const Binding& binding, size_t layer) {
+  std::string name = binding.pattern;
+  if (const size_t star = name.find('*'); star != std::string::npos) name.replace(star, 1, std::to_string(layer));
+  return name;
 }
 
 }  // namespace
@@ -50,10 +71,10 @@ uint64_t Tensor::slice_padding() const {
 uint64_t Tensor::row_bytes() const { return packed_strip_bytes(type, cols) / kStripRows; }
 
 std::vector<float> Tensor::file_values() const {
-  std::vector<float> row(cols);
-  decode_row(source->type, source->slices[0], row.data(), cols);
-  for (float& value : row) value += add_one ? 1.0f : 0.0f;
-  return row;
+  std::vector<float> all(n_slices * cols);
+  decode_row(source->type, source->slices[0], all.data(), all.size());
+  for (float& value : all) value += add_one ? 1.0f : 0.0f;
+  return all;
 }
 
 Result<Weights> Weights::bind(const ModelFile& file, const ModelSpec& spec, const Binding* bindings, size_t n_bindings) {
@@ -71,11 +92,12 @@ Result<Weights> Weights::bind(const ModelFile& file, const ModelSpec& spec, cons
         layer = *found;
       }
     }
-    if (binding == nullptr || layer >= weights.by_layer_.size()) {
+    if (is_idle(spec, view.name)) continue;
+    if (binding == nullptr || layer >= weights.by_layer_.size() || binding->presence(spec, layer) == Presence::absent) {
       return Error{ErrorCode::unsupported, where + view.name + ": a tensor that architecture '" + spec.architecture +
                                                "' does not use here; the model would not be computed as it was trained"};
     }
-    const Shape expected = expected_shape(*binding, spec);
+    const Shape expected = expected_shape(*binding, spec, file.is_packed());
     if (view.shape != expected) return wrong_shape(file, view, expected);
     const DTypeInfo& info = dtype_info(view.type);
     if (!info.built) {
@@ -83,14 +105,15 @@ Result<Weights> Weights::bind(const ModelFile& file, const ModelSpec& spec, cons
     }
     Tensor tensor;
     tensor.id = static_cast<uint32_t>(weights.tensors_.size());
+    tensor.layer = layer;
     tensor.name = view.name;
     tensor.role = binding->role;
-    tensor.is_vector = binding->kind == Binding::vector;
+    tensor.is_vector = binding->kind == Binding::vector || binding->kind == Binding::expert_vectors;
     tensor.add_one = binding->centred && file.is_hugging_face();
     tensor.type = tensor.is_vector ? DType::F32 : view.type;
     tensor.rows = tensor.is_vector ? 1 : view.rows();
-    tensor.cols = view.cols();
-    tensor.n_slices = view.slices.size();
+    tensor.cols = tensor.is_vector ? binding->cols(spec) : view.cols();
+    tensor.n_slices = binding->kind == Binding::expert_vectors ? spec.n_experts : view.slices.size();
     tensor.source = &view;
     int32_t& place = weights.by_layer_[layer][static_cast<size_t>(binding->slot)];
     if (place >= 0) {  // "blk.00" beside "blk.0": names differ, the layer does not
@@ -103,13 +126,11 @@ Result<Weights> Weights::bind(const ModelFile& file, const ModelSpec& spec, cons
 
   for (size_t i = 0; i < n_bindings; ++i) {
     const Binding& binding = bindings[i];
-    if (!binding.required(spec)) continue;
     const size_t layers = binding.slot < kFirstLayerSlot ? 1 : spec.n_layers;
     for (size_t layer = 0; layer < layers; ++layer) {
-      if (weights.find(binding.slot, layer) != nullptr) continue;
-      std::string name = binding.pattern;
-      if (const size_t star = name.find('*'); star != std::string::npos) name.replace(star, 1, std::to_string(layer));
-      return Error{ErrorCode::corrupt_file, where + name + ": missing; expected " + shape_text(expected_shape(binding, spec))};
+      if (binding.presence(spec, layer) != Presence::required || weights.find(binding.slot, layer) != nullptr) continue;
+      return Error{ErrorCode::corrupt_file, where + layer_name(binding, layer) + ": missing; expected " +
+                                                shape_text(expected_shape(binding, spec, file.is_packed()))};
     }
   }
   return weights;

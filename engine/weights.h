@@ -24,27 +24,34 @@ enum class Slot : uint8_t {
   token_embd, output_norm, output, rope_freqs,
   attn_norm, attn_q, attn_k, attn_v, attn_q_bias, attn_k_bias, attn_v_bias, attn_q_norm, attn_k_norm, attn_output, attn_post_norm,
   ffn_norm, ffn_gate, ffn_up, ffn_down, ffn_post_norm,
-  ffn_gate_inp, ffn_gate_exps, ffn_up_exps, ffn_down_exps,
+  ffn_gate_inp, ffn_gate_inp_bias, exp_probs_b, ffn_gate_exps, ffn_up_exps, ffn_down_exps,
+  ffn_gate_exps_bias, ffn_up_exps_bias, ffn_down_exps_bias,
+  ffn_gate_inp_shexp, ffn_gate_shexp, ffn_up_shexp, ffn_down_shexp,
+  count,
 };
-inline constexpr size_t kSlots = 24;
+inline constexpr size_t kSlots = static_cast<size_t>(Slot::count);
 inline constexpr Slot kFirstLayerSlot = Slot::attn_norm;
+
+// Whether a layer has a tensor.
+enum class Presence : uint8_t { required, optional, absent };
 
 // A family's table of bindings: one row per tensor that its files hold.
 struct Binding {
-  enum Kind : uint8_t { vector, matrix, experts };
+  enum Kind : uint8_t { vector, matrix, experts, expert_vectors };
   const char* pattern;  // "blk.*.attn_q.weight": * is the layer
   Slot slot;
   Kind kind;
   size_t (*rows)(const ModelSpec&);  // null for vectors
   size_t (*cols)(const ModelSpec&);
   Role role;
-  bool (*required)(const ModelSpec&);
+  Presence (*presence)(const ModelSpec&, size_t layer);
   bool centred = false;  // a norm that Hugging Face folders hold as w for 1 + w; GGUF holds 1 + w
 };
 
 // A bound tensor. Matrices are packed; vectors lie in `values`.
 struct Tensor {
   uint32_t id = 0;
+  size_t layer = 0;
   std::string name;
   Role role{};
   bool is_vector = false;
@@ -54,7 +61,7 @@ struct Tensor {
   size_t n_slices = 1;                // experts
   const TensorView* source = nullptr; // until load()
   std::vector<PackedMatrix> slices;
-  std::vector<float> values;
+  std::vector<float> values;          // [n_slices, cols]
   bool on_disk = false;               // load() left it in the packed file, at file_offset: its slices have no data
   size_t file_offset = 0;
 

@@ -123,6 +123,15 @@ struct AddBiasArgs {
 };
 using AddBiasFn = void (*)(const AddBiasArgs& args) noexcept;
 
+// sum_j x[j] * w[j].
+struct DotArgs {
+  const float* x = nullptr;
+  const float* w = nullptr;
+  size_t n = 0;
+  uint32_t tensor = 0;  // identity of w, for the ledger
+};
+using DotFn = float (*)(const DotArgs& args) noexcept;
+
 // y[j] += s * x[j].
 using AxpyFn = void (*)(float s, const float* x, float* y, size_t n) noexcept;
 

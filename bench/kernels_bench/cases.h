@@ -37,6 +37,7 @@ void add_cases(const Kernel& kernel, SoftmaxFn fn, SoftmaxFn ref);
 void add_cases(const Kernel& kernel, SwigluFn fn, SwigluFn ref);
 void add_cases(const Kernel& kernel, GegluFn fn, GegluFn ref);
 void add_cases(const Kernel& kernel, AddBiasFn fn, AddBiasFn ref);
+void add_cases(const Kernel& kernel, DotFn fn, DotFn ref);
 void add_cases(const Kernel& kernel, AxpyFn fn, AxpyFn ref);
 void add_cases(const Kernel& kernel, TopKFn fn, TopKFn ref);
 void add_cases(const Kernel& kernel, ArgmaxFn fn, ArgmaxFn ref);

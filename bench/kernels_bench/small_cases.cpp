@@ -141,6 +141,16 @@ void add_cases(const Kernel& kernel, AddBiasFn fn, AddBiasFn ref) {
   });
 }
 
+void add_cases(const Kernel& kernel, DotFn fn, DotFn ref) {
+  add_case(kernel.title(size_text(kModel)), [=] {
+    const auto data = arrays(kModel);
+    const auto call = [=](bool by_ref, std::vector<float>& y) {
+      y[0] = (by_ref ? ref : fn)({data->a.data(), data->b.data(), kModel, 0});
+    };
+    return float_work(kModel, kModel * 8, 2 * kModel, call, data);
+  });
+}
+
 void add_cases(const Kernel& kernel, AxpyFn fn, AxpyFn ref) {
   add_case(kernel.title(size_text(kModel)), [=] {
     const auto data = arrays(kModel);

@@ -7,7 +7,7 @@ void add_and_norm(StepContext& ctx, size_t n, Residual residual, const Tensor& w
   const size_t d = ctx.spec.d_model;
   ctx.for_rows(n, [&](size_t i) {
     float* x = ctx.act.residual.data() + i * d;
-    if (residual == Residual::add_delta) ctx.kernels.axpy(1.0f, ctx.act.delta.data() + i * d, x, d);
+    if (residual == Residual::add_delta) ctx.kernels.axpy(ctx.spec.residual_scale, ctx.act.delta.data() + i * d, x, d);
     ctx.kernels.rms_norm({x, w.values.data(), normed.row(i), d, ctx.spec.rms_eps, w.id});
     normed.quantize(ctx.kernels, i, 0, d);
   });

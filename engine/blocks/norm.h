@@ -8,7 +8,8 @@
 
 namespace siskin {
 
-// residual[i] += delta[i] if asked; normed[i] = rms_norm(residual[i]) * w, and its int8 and bf16 forms where `normed` has them.
+// residual[i] += delta[i], scaled, if asked; normed[i] = rms_norm(residual[i]) * w, and its int8 and bf16 forms where `normed`
+// has them.
 enum class Residual : bool { keep, add_delta };
 void add_and_norm(StepContext& ctx, size_t n, Residual residual, const Tensor& w, ActivationRows& normed);
 

@@ -15,15 +15,6 @@
 namespace siskin {
 namespace {
 
-// A count that sizes buffers: present, at least 1, and small enough that products of three fit in 64 bits.
-Result<size_t> dimension(const ModelFile& file, const std::string& key) {
-  SISKIN_TRY(const uint64_t value, file.metadata().u64(key));
-  if (value == 0 || value > (1u << 20)) {
-    return bad_model(file, key + ": " + std::to_string(value) + ", expected 1 to 1048576");
-  }
-  return static_cast<size_t>(value);
-}
-
 // Llama 3's long-context scaling: low frequencies are divided by `factor`, high ones kept, those between blended.
 // Source: Llama 3.1's reference code (apply_scaling in models/llama3/reference_impl/model.py).
 std::vector<float> llama3_divisors(const ModelSpec& spec, double factor, double low, double high, double old_ctx) {
@@ -104,7 +95,15 @@ Error bad_model(const ModelFile& file, const std::string& what) {
   return {ErrorCode::corrupt_file, file.path().filename().string() + ": " + what};
 }
 
-Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& architecture) {
+Result<size_t> dimension(const ModelFile& file, const std::string& key) {
+  SISKIN_TRY(const uint64_t value, file.metadata().u64(key));
+  if (value == 0 || value > (1u << 20)) {
+    return bad_model(file, key + ": " + std::to_string(value) + ", expected 1 to 1048576");
+  }
+  return static_cast<size_t>(value);
+}
+
+Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& architecture, const RouterSpec& router) {
   const Metadata& meta = file.metadata();
   ModelSpec spec;
   spec.architecture = architecture;
@@ -117,8 +116,6 @@ Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& archit
   SISKIN_TRY(spec.ctx_train, dimension(file, prefix + "context_length"));
   SISKIN_TRY(spec.n_kv_heads, meta.u64_or(prefix + "attention.head_count_kv", spec.n_heads));
   SISKIN_TRY(spec.head_dim, meta.u64_or(prefix + "attention.key_length", spec.d_model / spec.n_heads));
-  SISKIN_TRY(spec.n_experts, meta.u64_or(prefix + "expert_count", 0));
-  SISKIN_TRY(spec.top_k, meta.u64_or(prefix + "expert_used_count", 0));
   SISKIN_TRY(const double eps, meta.f64_or(prefix + "attention.layer_norm_rms_epsilon", 1e-5));
   if (!(eps >= 0) || eps > 1)
     return bad_model(file, prefix + "attention.layer_norm_rms_epsilon: expected a number from 0 to 1");
@@ -133,10 +130,8 @@ Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& archit
                                std::to_string(kMaxHeadDim));
   }
   spec.attention_scale = 1.0f / std::sqrt(static_cast<float>(spec.head_dim));
-  if (spec.n_experts > (1u << 16) || (spec.n_experts > 0 && (spec.top_k == 0 || spec.top_k > spec.n_experts))) {
-    return bad_model(file, prefix + "expert_used_count: " + std::to_string(spec.top_k) + " of expert_count " +
-                               std::to_string(spec.n_experts));
-  }
+  spec.router = router;
+  SISKIN_TRY_STATUS(parse_mixture(file, spec));
   const TensorView* embedding = file.find("token_embd.weight");
   if (embedding == nullptr) return bad_model(file, "token_embd.weight: missing");
   spec.n_vocab = embedding->rows();
@@ -145,7 +140,7 @@ Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& archit
 }
 
 Result<ModelSpec> parse_dense_decoder(const ModelFile& file, const std::string& architecture) {
-  auto spec = parse_decoder(file, architecture);
+  auto spec = parse_decoder(file, architecture, {});
   if (!spec || !spec->is_moe()) return spec;
   return Error{ErrorCode::unsupported, file.path().filename().string() + ": " + architecture + ".expert_count: " +
                                            std::to_string(spec->n_experts) + ", but " + architecture + " has no experts here"};
@@ -186,15 +181,10 @@ void attend_and_project(StepContext& ctx, size_t layer) {
 }
 
 void feed_forward(StepContext& ctx, size_t layer) {
-  const bool moe = ctx.spec.is_moe();
-  const Tensor& gate = ctx.weights.get(moe ? Slot::ffn_gate_exps : Slot::ffn_gate, layer);
-  const Tensor& up = ctx.weights.get(moe ? Slot::ffn_up_exps : Slot::ffn_up, layer);
   const size_t n = ctx.plan.n_tokens();
-  const bool router_int8 = moe && reads_int8(ctx, ctx.weights.get(Slot::ffn_gate_inp, layer), n);
-  const size_t rows = moe ? 1 : n;  // an expert may get one
-  ctx.act.normed.resize(n, ctx.spec.d_model, reads_int8(ctx, gate, rows) || reads_int8(ctx, up, rows) || router_int8);
+  ctx.act.normed.resize(n, ctx.spec.d_model, ffn_reads_int8(ctx, layer, n));
   add_and_norm(ctx, n, Residual::add_delta, ctx.weights.get(Slot::ffn_norm, layer), ctx.act.normed);
-  if (moe) {
+  if (ctx.spec.is_moe(layer)) {
     moe_ffn(ctx, layer, n);
   } else {
     dense_ffn(ctx, layer, n);
@@ -219,6 +209,8 @@ void predict(StepContext& ctx) {
   ctx.enter(Part::head);
   const LinearJob job{&head.slices[0], ctx.act.logits.data()};
   linear(ctx, ctx.act.last, n, {&job, 1});
+  if (ctx.spec.logit_scale == 1.0f) return;
+  for (float& logit : ctx.act.logits) logit *= ctx.spec.logit_scale;
 }
 
 }  // namespace siskin

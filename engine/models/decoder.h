@@ -13,9 +13,16 @@
 
 namespace siskin {
 
-// Reads and checks "<architecture>.block_count" and the other keys that every decoder has, RoPE and experts included.
+// A count that sizes buffers: present, at least 1, and small enough that products of three fit in 64 bits.
+Result<size_t> dimension(const ModelFile& file, const std::string& key);
+
+// Reads and checks "<architecture>.block_count" and the other keys that every decoder has, RoPE and experts included. `router`: the
+// architecture's, which what the file says overrides.
 // Errors: corrupt_file, unsupported (a RoPE scaling); name the file and key.
-Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& architecture);
+Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& architecture, const RouterSpec& router);
+
+// Its part about experts: how many of what width in which layers, and the router's keys. REQUIRES: all else of `spec`.
+Status parse_mixture(const ModelFile& file, ModelSpec& spec);
 
 // The same for an architecture that has no experts. Errors: also unsupported, where the file names some.
 Result<ModelSpec> parse_dense_decoder(const ModelFile& file, const std::string& architecture);
@@ -23,17 +30,20 @@ Result<ModelSpec> parse_dense_decoder(const ModelFile& file, const std::string& 
 // A corrupt_file error that names the file.
 Error bad_model(const ModelFile& file, const std::string& what);
 
-// Columns `rows`, `cols` and `required` of binding tables.
+// Columns `rows`, `cols` and `presence` of binding tables.
 namespace binding {
-inline bool always(const ModelSpec&) { return true; }
-inline bool never(const ModelSpec&) { return false; }
-inline bool dense(const ModelSpec& s) { return !s.is_moe(); }
-inline bool moe(const ModelSpec& s) { return s.is_moe(); }
+inline Presence always(const ModelSpec&, size_t) { return Presence::required; }
+inline Presence maybe(const ModelSpec&, size_t) { return Presence::optional; }
+inline Presence dense(const ModelSpec& s, size_t layer) { return s.is_moe(layer) ? Presence::absent : Presence::required; }
+inline Presence moe(const ModelSpec& s, size_t layer) { return s.is_moe(layer) ? Presence::required : Presence::absent; }
+inline Presence shared(const ModelSpec& s, size_t layer) { return s.d_shared > 0 ? moe(s, layer) : Presence::absent; }
 inline size_t d_model(const ModelSpec& s) { return s.d_model; }
 inline size_t d_q(const ModelSpec& s) { return s.d_q(); }
 inline size_t d_kv(const ModelSpec& s) { return s.d_kv(); }
 inline size_t head_dim(const ModelSpec& s) { return s.head_dim; }
 inline size_t d_ff(const ModelSpec& s) { return s.d_ff; }
+inline size_t d_expert(const ModelSpec& s) { return s.d_expert; }
+inline size_t d_shared(const ModelSpec& s) { return s.d_shared; }
 inline size_t n_vocab(const ModelSpec& s) { return s.n_vocab; }
 inline size_t n_experts(const ModelSpec& s) { return s.n_experts; }
 inline size_t half_rot(const ModelSpec& s) { return s.n_rot / 2; }

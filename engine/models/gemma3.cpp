@@ -50,10 +50,10 @@ constexpr bool kCentred = true;
 
 // clang-format off
 constexpr Binding kBindings[] = {
-    // file name                         slot                  kind             rows     cols      role             required
+    // file name                         slot                  kind             rows     cols      role             presence
     {"token_embd.weight",                Slot::token_embd,     Binding::matrix, n_vocab, d_model,  Role::embedding, always},
     {"output_norm.weight",               Slot::output_norm,    Binding::vector, nullptr, d_model,  Role::norms,     always, kCentred},
-    {"output.weight",                    Slot::output,         Binding::matrix, n_vocab, d_model,  Role::head,      never},
+    {"output.weight",                    Slot::output,         Binding::matrix, n_vocab, d_model,  Role::head,      maybe},
     {"blk.*.attn_norm.weight",           Slot::attn_norm,      Binding::vector, nullptr, d_model,  Role::norms,     always, kCentred},
     {"blk.*.attn_q.weight",              Slot::attn_q,         Binding::matrix, d_q,     d_model,  Role::attention, always},
     {"blk.*.attn_k.weight",              Slot::attn_k,         Binding::matrix, d_kv,    d_model,  Role::attention, always},

@@ -9,14 +9,16 @@ namespace {
 
 using namespace binding;
 
-Result<ModelSpec> parse(const ModelFile& file) { return parse_decoder(file, "llama"); }
+Result<ModelSpec> parse(const ModelFile& file) {
+  return parse_decoder(file, "llama", {.score = RouterSpec::Score::softmax_of_chosen});
+}
 
 constexpr Binding kBindings[] = {
-    // file name                   slot                 kind              rows       cols     role             required
+    // file name                   slot                 kind              rows       cols     role             presence
     {"token_embd.weight",          Slot::token_embd,    Binding::matrix,  n_vocab,   d_model, Role::embedding, always},
     {"output_norm.weight",         Slot::output_norm,   Binding::vector,  nullptr,   d_model, Role::norms,     always},
-    {"output.weight",              Slot::output,        Binding::matrix,  n_vocab,   d_model, Role::head,      never},
-    {"rope_freqs.weight",          Slot::rope_freqs,    Binding::vector,  nullptr,   half_rot, Role::other,    never},
+    {"output.weight",              Slot::output,        Binding::matrix,  n_vocab,   d_model, Role::head,      maybe},
+    {"rope_freqs.weight",          Slot::rope_freqs,    Binding::vector,  nullptr,   half_rot, Role::other,    maybe},
     {"blk.*.attn_norm.weight",     Slot::attn_norm,     Binding::vector,  nullptr,   d_model, Role::norms,     always},
     {"blk.*.attn_q.weight",        Slot::attn_q,        Binding::matrix,  d_q,       d_model, Role::attention, always},
     {"blk.*.attn_k.weight",        Slot::attn_k,        Binding::matrix,  d_kv,      d_model, Role::attention, always},
@@ -27,9 +29,9 @@ constexpr Binding kBindings[] = {
     {"blk.*.ffn_up.weight",        Slot::ffn_up,        Binding::matrix,  d_ff,      d_model, Role::ffn,       dense},
     {"blk.*.ffn_down.weight",      Slot::ffn_down,      Binding::matrix,  d_model,   d_ff,    Role::ffn,       dense},
     {"blk.*.ffn_gate_inp.weight",  Slot::ffn_gate_inp,  Binding::matrix,  n_experts, d_model, Role::router,    moe},
-    {"blk.*.ffn_gate_exps.weight", Slot::ffn_gate_exps, Binding::experts, d_ff,      d_model, Role::experts,   moe},
-    {"blk.*.ffn_up_exps.weight",   Slot::ffn_up_exps,   Binding::experts, d_ff,      d_model, Role::experts,   moe},
-    {"blk.*.ffn_down_exps.weight", Slot::ffn_down_exps, Binding::experts, d_model,   d_ff,    Role::experts,   moe},
+    {"blk.*.ffn_gate_exps.weight", Slot::ffn_gate_exps, Binding::experts, d_expert,  d_model, Role::experts,   moe},
+    {"blk.*.ffn_up_exps.weight",   Slot::ffn_up_exps,   Binding::experts, d_expert,  d_model, Role::experts,   moe},
+    {"blk.*.ffn_down_exps.weight", Slot::ffn_down_exps, Binding::experts, d_model,   d_expert, Role::experts,   moe},
 };
 
 void forward(StepContext& ctx) {

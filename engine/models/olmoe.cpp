@@ -12,16 +12,15 @@ namespace {
 using namespace binding;
 
 Result<ModelSpec> parse(const ModelFile& file) {
-  auto spec = parse_decoder(file, "olmoe");
+  auto spec = parse_decoder(file, "olmoe", {});
   if (!spec) return spec;
   if (!spec->is_moe()) return bad_model(file, "olmoe.expert_count: 0, expected at least 1");
-  spec->expert_weights = ExpertWeights::softmax_over_all;
   return spec;
 }
 
 // clang-format off
 constexpr Binding kBindings[] = {
-    // file name                   slot                 kind              rows       cols     role             required
+    // file name                   slot                 kind              rows       cols     role             presence
     {"token_embd.weight",          Slot::token_embd,    Binding::matrix,  n_vocab,   d_model, Role::embedding, always},
     {"output_norm.weight",         Slot::output_norm,   Binding::vector,  nullptr,   d_model, Role::norms,     always},
     {"output.weight",              Slot::output,        Binding::matrix,  n_vocab,   d_model, Role::head,      always},
@@ -34,9 +33,9 @@ constexpr Binding kBindings[] = {
     {"blk.*.attn_output.weight",   Slot::attn_output,   Binding::matrix,  d_model,   d_q,     Role::attention, always},
     {"blk.*.ffn_norm.weight",      Slot::ffn_norm,      Binding::vector,  nullptr,   d_model, Role::norms,     always},
     {"blk.*.ffn_gate_inp.weight",  Slot::ffn_gate_inp,  Binding::matrix,  n_experts, d_model, Role::router,    always},
-    {"blk.*.ffn_gate_exps.weight", Slot::ffn_gate_exps, Binding::experts, d_ff,      d_model, Role::experts,   always},
-    {"blk.*.ffn_up_exps.weight",   Slot::ffn_up_exps,   Binding::experts, d_ff,      d_model, Role::experts,   always},
-    {"blk.*.ffn_down_exps.weight", Slot::ffn_down_exps, Binding::experts, d_model,   d_ff,    Role::experts,   always},
+    {"blk.*.ffn_gate_exps.weight", Slot::ffn_gate_exps, Binding::experts, d_expert,  d_model, Role::experts,   always},
+    {"blk.*.ffn_up_exps.weight",   Slot::ffn_up_exps,   Binding::experts, d_expert,  d_model, Role::experts,   always},
+    {"blk.*.ffn_down_exps.weight", Slot::ffn_down_exps, Binding::experts, d_model,   d_expert, Role::experts,   always},
 };
 // clang-format on
 

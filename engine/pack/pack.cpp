@@ -61,7 +61,8 @@ GgufTensorSource packed_source(const ModelFile& file, const Tensor& tensor, tbb:
     };
     return source;
   }
-  if (view.shape.size() < 2) {
+  if (tensor.is_vector) {
+    source.shape = {view.elements()};
     source.slice_bytes = view.slice_bytes;
     source.produce = [&view](size_t, std::span<std::byte> out) -> Status {
       std::memcpy(out.data(), view.slices[0], out.size());

@@ -29,20 +29,31 @@ inline void store_row(float* y, const Batch<A>& a, size_t n) {
   store_part<A>(y, a, n);
 }
 
+// sum_j x[j] * w[j].
 template <class A>
-void rms_norm(const siskin::RmsNormArgs& args) noexcept {
+float sum_of_products(const float* x, const float* w, size_t n) noexcept {
   constexpr size_t width = Batch<A>::size;
   constexpr size_t chains = 4;  // fma takes 4 cycles
   Batch<A> sums[chains] = {Batch<A>(0.0f), Batch<A>(0.0f), Batch<A>(0.0f), Batch<A>(0.0f)};
   size_t chain = 0;
-  for (size_t j = 0; j < args.n; j += width, chain = (chain + 1) % chains) {
-    const Batch<A> x = load_row<A>(args.x + j, args.n - j < width ? args.n - j : width);
-    sums[chain] = xsimd::fma(x, x, sums[chain]);
+  for (size_t j = 0; j < n; j += width, chain = (chain + 1) % chains) {
+    const size_t left = n - j < width ? n - j : width;
+    sums[chain] = xsimd::fma(load_row<A>(x + j, left), load_row<A>(w + j, left), sums[chain]);
   }
-  const float mean = sum_lanes<A>((sums[0] + sums[1]) + (sums[2] + sums[3])) / static_cast<float>(args.n);
+  return sum_lanes<A>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+template <class A>
+void rms_norm(const siskin::RmsNormArgs& args) noexcept {
+  const float mean = sum_of_products<A>(args.x, args.x, args.n) / static_cast<float>(args.n);
   const Batch<A> inverse = Batch<A>(1.0f) / xsimd::sqrt(Batch<A>(mean + args.eps));
   map_row<A>(args.x, args.y, args.n, 0.0f,
              [&](const Batch<A>& x, size_t j, size_t n) { return x * inverse * load_row<A>(args.w + j, n); });
+}
+
+template <class A>
+float dot(const siskin::DotArgs& args) noexcept {
+  return sum_of_products<A>(args.x, args.w, args.n);
 }
 
 // A vector of pairs: their first members and their second ones. A pair is a complex number a + ib.

@@ -42,6 +42,7 @@ constexpr siskin::KernelTable table_of() {
       .swiglu = swiglu<Arch>,
       .geglu = geglu<Arch>,
       .add_bias = add_bias<Arch>,
+      .dot = dot<Arch>,
       .axpy = axpy<Arch>,
       .top_k = top_k<Arch>,
       .argmax = argmax<Arch>,

@@ -27,6 +27,7 @@ void softmax(float* x, size_t n) noexcept;
 void swiglu(const float* g, const float* u, float* y, size_t n) noexcept;
 void geglu(const GegluArgs& args) noexcept;
 void add_bias(const AddBiasArgs& args) noexcept;
+float dot(const DotArgs& args) noexcept;
 void axpy(float s, const float* x, float* y, size_t n) noexcept;
 
 // order.cpp

@@ -58,6 +58,12 @@ void add_bias(const AddBiasArgs& args) noexcept {
   for (size_t j = 0; j < args.n; ++j) args.y[j] += args.bias[j];
 }
 
+float dot(const DotArgs& args) noexcept {
+  double sum = 0.0;
+  for (size_t j = 0; j < args.n; ++j) sum += static_cast<double>(args.x[j]) * static_cast<double>(args.w[j]);
+  return static_cast<float>(sum);
+}
+
 void axpy(float s, const float* x, float* y, size_t n) noexcept {
   for (size_t j = 0; j < n; ++j) y[j] += s * x[j];
 }

@@ -27,6 +27,7 @@ constinit const KernelTable kTableRef = {
     .swiglu = ref::swiglu,
     .geglu = ref::geglu,
     .add_bias = ref::add_bias,
+    .dot = ref::dot,
     .axpy = ref::axpy,
     .top_k = ref::top_k,
     .argmax = ref::argmax,

@@ -36,7 +36,7 @@ void count_row(const GetRowArgs& args) noexcept {
 void count_norm(const RmsNormArgs& args) noexcept {
   {
     const std::lock_guard lock(mutex);
-    reads.vectors[args.tensor] = args.n * sizeof(float);
+    reads.vectors[{args.tensor, args.w}] = args.n * sizeof(float);
   }
   base.rms_norm(args);
 }
@@ -44,9 +44,17 @@ void count_norm(const RmsNormArgs& args) noexcept {
 void count_bias(const AddBiasArgs& args) noexcept {
   {
     const std::lock_guard lock(mutex);
-    reads.vectors[args.tensor] = args.n * sizeof(float);
+    reads.vectors[{args.tensor, args.bias}] = args.n * sizeof(float);
   }
   base.add_bias(args);
+}
+
+float count_dot(const DotArgs& args) noexcept {
+  {
+    const std::lock_guard lock(mutex);
+    reads.vectors[{args.tensor, args.w}] = args.n * sizeof(float);
+  }
+  return base.dot(args);
 }
 
 void count_store(const KvStoreArgs& args) noexcept {
@@ -112,6 +120,7 @@ const Isa& counting_isa(const Isa& underlying) {
   table.get_row = count_row;
   table.rms_norm = count_norm;
   table.add_bias = count_bias;
+  table.dot = count_dot;
   table.kv_store = count_store;
   table.attention = count_attention;
   take_reads();

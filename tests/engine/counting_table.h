@@ -16,7 +16,7 @@ struct Reads {
   // (tensor, slice, strip) -> bytes, and real weights of that strip.
   std::map<std::tuple<uint32_t, uint32_t, size_t>, std::pair<uint64_t, uint64_t>> strips;
   std::map<std::pair<uint32_t, size_t>, std::pair<uint64_t, uint64_t>> rows;     // (tensor, row): embedding lookups
-  std::map<uint32_t, uint64_t> vectors;                                          // tensor -> bytes
+  std::map<std::pair<uint32_t, const float*>, uint64_t> vectors;                 // (tensor, start of a piece) -> bytes
   // (request, layer, head) -> the positions read, and bytes of one.
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, std::pair<std::vector<bool>, uint64_t>> kv;
   uint64_t kv_written = 0;

@@ -17,6 +17,7 @@ void check(const Kernel& kernel, SoftmaxFn fn);
 void check(const Kernel& kernel, SwigluFn fn);
 void check(const Kernel& kernel, GegluFn fn);
 void check(const Kernel& kernel, AddBiasFn fn);
+void check(const Kernel& kernel, DotFn fn);
 void check(const Kernel& kernel, AxpyFn fn);
 void check(const Kernel& kernel, TopKFn fn);  // order_check.cpp
 void check(const Kernel& kernel, ArgmaxFn fn);

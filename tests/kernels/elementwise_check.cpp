@@ -1,4 +1,4 @@
-// Norm, rope, softmax, swiglu, geglu, biases and axpy against the same equation in f64; in place wherever the contract allows
+// Norm, rope, softmax, swiglu, geglu, biases, dot and axpy against the same equation in f64; in place wherever the contract allows
 // it.
 #include <algorithm>
 #include <cmath>
@@ -189,6 +189,25 @@ void check(const Kernel& kernel, AddBiasFn fn) {
       here.near(j, static_cast<double>(y[j]), y64[j] + b, axpy_tolerance(y64[j], b));
     }
     here.require(y_buffer.canary_intact(), "wrote before its output");
+  }
+}
+
+void check(const Kernel& kernel, DotFn fn) {
+  Rng rng(47);
+  GuardedBuffer x_buffer(1 << 14), w_buffer(1 << 14);
+  for (size_t n_case = 0; n_case < kCases; ++n_case) {
+    const size_t n = pick_size(rng, n_case);
+    auto* x = x_buffer.tail_of<float>(n);
+    auto* w = w_buffer.tail_of<float>(n);
+    rng.fill_normal(x, n);
+    rng.fill_normal(w, n);
+    const Case here(kernel, "n %zu", n);
+    double want = 0, sum_abs = 0;
+    for (size_t j = 0; j < n; ++j) {
+      want += static_cast<double>(x[j]) * static_cast<double>(w[j]);
+      sum_abs += std::fabs(static_cast<double>(x[j]) * static_cast<double>(w[j]));
+    }
+    here.near(0, static_cast<double>(fn({x, w, n, 0})), want, dot_tolerance(n, sum_abs));
   }
 }
 
