@@ -26,6 +26,8 @@ struct StepShape {
   DType type;
   size_t layers, d_model, d_kv, d_ff, vocab, steps;
 };
+constexpr size_t kTaskStrips = 8;  // of a task: the same for both, so that only what hands tasks out differs
+
 constexpr StepShape kShapes[] = {{"dense-m", DType::F16, 4, 256, 128, 768, 4096, 400},
                              {"llama-3.2-1b", DType::Q8_0, 16, 2048, 512, 8192, 128256, 8}};
 
@@ -53,19 +55,19 @@ class Step {
   void decode(const Run& run) {
     for (const Grid& grid : grids_) {
       size_t tasks = 0;
-      for (const PackedMatrix& w : grid) tasks += (w.strips() + strips_per_task(w) - 1) / strips_per_task(w);
+      for (const PackedMatrix& w : grid) tasks += (w.strips() + kTaskStrips - 1) / kTaskStrips;
       run(tasks, [&](size_t task) {
         const PackedMatrix* w = grid.data();
-        size_t offset = 0, step = strips_per_task(*w);
-        for (size_t n; task >= (n = (w->strips() + step - 1) / step); step = strips_per_task(*w)) {
+        size_t offset = 0;
+        for (size_t n; task >= (n = (w->strips() + kTaskStrips - 1) / kTaskStrips);) {
           task -= n;
           offset += w->rows;
           ++w;
         }
         MatmulArgs args;
         args.w = *w;
-        args.strip_begin = task * step;
-        args.strip_end = std::min(args.strip_begin + step, w->strips());
+        args.strip_begin = task * kTaskStrips;
+        args.strip_end = std::min(args.strip_begin + kTaskStrips, w->strips());
         args.m = 1;
         args.x = x_.data();
         args.xq = {q_.data(), scale_.data(), sum_.data()};

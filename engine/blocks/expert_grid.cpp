@@ -7,8 +7,11 @@
 namespace siskin {
 namespace {
 
-// Columns per task: gate and up tiles of kTaskRows rows stay in L2 beside the weights.
-constexpr size_t kTileCols = 256;
+// What a tile of gate and up products has room for: kTaskRows rows of 256 columns stay in L2 beside the weights, and few rows
+// may be wider.
+constexpr size_t kTileValues = kTaskRows * 256;
+constexpr size_t kMostStrips = kTileValues / kTaskRows / kStripRows;
+constexpr size_t kMostStripsOfFewRows = kTileValues / kFewRows / kStripRows;
 
 // What a task of a grid over all panels' tasks computes: rows [first, first + n) of a panel, its steps of strips in turn.
 struct Tile {
@@ -19,26 +22,34 @@ struct Tile {
   size_t strip_end;
 };
 
-// Calls fn(Tile) for every panel, `step` strips of `shape` and kTaskRows rows at a time, as one grid. Row tasks of the same
-// strips are neighbours and share the weights.
-template <class Fn>
-void for_tiles(StepContext& ctx, const std::vector<Panel>& panels, const PackedMatrix& shape, size_t step, Fn&& fn) {
-  const size_t steps = (shape.strips() + step - 1) / step;
-  const size_t row_steps = panels.back().row_task + row_tasks(panels.back().n);
-  ctx.team.run(row_steps * steps, [&](size_t task) {
-    const auto after = std::upper_bound(panels.begin(), panels.end(), task / steps,
-                                        [](size_t row_task, const Panel& panel) { return row_task < panel.row_task; });
-    const Panel& panel = *(after - 1);
-    task -= panel.row_task * steps;
-    const size_t rows = row_tasks(panel.n), begin = task / rows * step, first = task % rows * kTaskRows;
-    fn(Tile{panel, panel.first + first, std::min(kTaskRows, panel.n - first), begin, std::min(begin + step, shape.strips())});
-  });
-}
-
 size_t widest(const std::vector<Panel>& panels) {
   size_t n = 0;
   for (const Panel& panel : panels) n = std::max(n, panel.n);
   return n;
+}
+
+// Calls fn(Tile) for every panel, some strips of `shape` and kTaskRows rows at a time, as one grid. Row tasks of the same
+// strips are neighbours and share the weights; where no panel has more than few rows, neighbouring tasks of a panel become one
+// tile.
+template <class Fn>
+void for_tiles(StepContext& ctx, const std::vector<Panel>& panels, const PackedMatrix& shape, Fn&& fn) {
+  const size_t n = widest(panels), step = std::min(strips_per_task(shape, n), kMostStrips);
+  const size_t steps = (shape.strips() + step - 1) / step;
+  const size_t row_steps = panels.back().row_task + row_tasks(panels.back().n);
+  ctx.team.run_ranges(row_steps * steps, [&](size_t begin, size_t end) {
+    for (size_t task = begin; task < end;) {
+      const auto after = std::upper_bound(panels.begin(), panels.end(), task / steps,
+                                          [](size_t row_task, const Panel& panel) { return row_task < panel.row_task; });
+      const Panel& panel = *(after - 1);
+      const size_t of_panel = task - panel.row_task * steps, rows = row_tasks(panel.n);
+      size_t tasks = 1;
+      if (n <= kFewRows) tasks = std::min({end - task, steps - of_panel, kMostStripsOfFewRows / step});
+      const size_t strip = of_panel / rows * step, first = of_panel % rows * kTaskRows;
+      fn(Tile{panel, panel.first + first, std::min(kTaskRows, panel.n - first), strip,
+              std::min(strip + tasks * step, shape.strips())});
+      task += tasks;
+    }
+  });
 }
 
 void add_columns(const StepContext& ctx, const Bias& bias, size_t first_col, float* y, size_t n) {
@@ -66,7 +77,7 @@ void activate(const StepContext& ctx, float* g, float* u, float* h, size_t n) {
 void gate_up_tile(StepContext& ctx, const Tile& tile, const uint32_t* tokens, const float* input_weights) {
   Activations& act = ctx.act;
   const Panel& panel = tile.panel;
-  alignas(64) float gate_tile[kTaskRows * kTileCols], up_tile[kTaskRows * kTileCols];
+  alignas(64) float gate_tile[kTileValues], up_tile[kTileValues];
   const size_t first_col = tile.strip_begin * kStripRows;
   const size_t cols = std::min(tile.strip_end * kStripRows, panel.gate->rows) - first_col;
   MatmulArgs args;
@@ -109,23 +120,16 @@ void gate_up_tile(StepContext& ctx, const Tile& tile, const uint32_t* tokens, co
 
 void gate_up(StepContext& ctx, const std::vector<Panel>& panels, const uint32_t* tokens, const float* input_weights) {
   ctx.enter(Part::gate_up);
-  const PackedMatrix& shape = *panels.front().gate;
-  const size_t n = widest(panels);
-  // gate and up are read in turn, by few rows each in half as long a run.
-  const size_t run = strips_per_task(shape, n);
-  const size_t step = std::clamp<size_t>(n > kFewRows ? run : run / 4 * 2, 2, kTileCols / kStripRows);
-  for_tiles(ctx, panels, shape, step, [&](const Tile& tile) { gate_up_tile(ctx, tile, tokens, input_weights); });
+  for_tiles(ctx, panels, *panels.front().gate, [&](const Tile& tile) { gate_up_tile(ctx, tile, tokens, input_weights); });
 }
 
 void expert_down(StepContext& ctx, const std::vector<Panel>& panels, const ExpertBatches& batches,
                  const std::vector<float>& weights) {
   ctx.enter(Part::down);
-  const PackedMatrix& shape = *panels.front().down;
-  const size_t step = std::min(strips_per_task(shape, widest(panels)), kTileCols / kStripRows);
   const size_t d = ctx.spec.d_model;
   const ActivationRows& hidden = ctx.act.hidden;
-  for_tiles(ctx, panels, shape, step, [&](const Tile& tile) {
-    alignas(64) float tile_y[kTaskRows * kTileCols];
+  for_tiles(ctx, panels, *panels.front().down, [&](const Tile& tile) {
+    alignas(64) float tile_y[kTileValues];
     MatmulArgs args;
     args.w = *tile.panel.down;
     args.strip_begin = tile.strip_begin;

@@ -8,30 +8,43 @@ void quantize_rows(StepContext& ctx, ActivationRows& rows, size_t n) {
 
 void linear(StepContext& ctx, const ActivationRows& x, size_t n, std::span<const LinearJob> jobs) {
   const size_t rows = row_tasks(n);
-  const auto strip_tasks = [n](const PackedMatrix& w) {
-    const size_t step = strips_per_task(w, n);
-    return (w.strips() + step - 1) / step;
+  const auto tasks_of = [&](const LinearJob& job) {
+    const size_t step = strips_per_task(*job.w, n);
+    return (job.w->strips() + step - 1) / step * rows;
   };
   size_t n_tasks = 0;
-  for (const LinearJob& job : jobs) n_tasks += strip_tasks(*job.w) * rows;
-  ctx.team.run(n_tasks, [&](size_t task) {
-    const LinearJob* job = jobs.data();
-    for (size_t tasks; task >= (tasks = strip_tasks(*job->w) * rows); ++job) task -= tasks;
-    const size_t step = strips_per_task(*job->w, n);
-    const size_t first = task % rows * kTaskRows;  // neighbours share the weights
+  for (const LinearJob& job : jobs) n_tasks += tasks_of(job);
+  // Rows [first, first + kTaskRows) by strips [begin, end).
+  const auto multiply = [&](const LinearJob& job, size_t first, size_t begin, size_t end) {
     MatmulArgs args;
-    args.w = *job->w;
-    args.strip_begin = task / rows * step;
-    args.strip_end = std::min(args.strip_begin + step, job->w->strips());
+    args.w = *job.w;
+    args.strip_begin = begin;
+    args.strip_end = std::min(end, job.w->strips());
     args.m = std::min(kTaskRows, n - first);
     args.x = x.row(first);
     args.x_stride = x.width;
     args.xq = x.quant(first);
     args.xb = bf16_for(ctx, x, args.w, n, first);
     args.xb_stride = x.bf16_lines() * 32;
-    args.y = job->y + first * job->w->rows + args.strip_begin * kStripRows;
-    args.y_stride = job->w->rows;
+    args.y = job.y + first * job.w->rows + args.strip_begin * kStripRows;
+    args.y_stride = job.w->rows;
     run_matmul(ctx.kernels, args);
+  };
+  ctx.team.run_ranges(n_tasks, [&](size_t begin, size_t end) {
+    size_t before = 0;  // tasks of the jobs before
+    for (const LinearJob& job : jobs) {
+      const size_t tasks = tasks_of(job), step = strips_per_task(*job.w, n);
+      const size_t from = std::max(begin, before) - before, to = std::min(end, before + tasks) - std::min(end, before);
+      before += tasks;
+      if (from >= to) continue;
+      if (n <= kFewRows) {
+        multiply(job, 0, from * step, to * step);
+        continue;
+      }
+      for (size_t task = from; task < to; ++task) {  // neighbours share the weights
+        multiply(job, task % rows * kTaskRows, task / rows * step, (task / rows + 1) * step);
+      }
+    }
   });
 }
 

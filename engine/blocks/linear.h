@@ -28,18 +28,18 @@ void add_bias(StepContext& ctx, std::vector<float>& rows, const Tensor& bias);
 inline constexpr size_t kTaskRows = 128;
 inline size_t row_tasks(size_t n) { return (n + kTaskRows - 1) / kTaskRows; }
 
-// With so few rows a product takes the time that its weights take to be read.
+// With so few rows a product takes the time that its weights take to be read. Its tasks are as small as whole blocks of 32
+// outputs allow, and neighbours that one thread takes at once are one product over one run of weights: a core's prefetchers
+// restart at every gap, and the memory idles while a product ends.
 inline constexpr size_t kFewRows = 8;
+inline constexpr size_t kFewRowsStrips = 2;
 
-// Strips per task of a product with n rows: a sixteenth of the tasks or less, so that two to eight cores share even a small matrix,
-// and an even number, so that a task's outputs are whole blocks of 32.
-// Few rows read long runs of weights, at most 512 KiB, since a core's prefetchers restart at every task: 1.2 GB of Q8_0 on two Zen 4
-// cores, where a plain loop reads 50 GB/s, give 39 in tasks of 70 KB, 48 in 280 KB, 50 in 560 KB.
-// Many rows want strips enough to pay for what a task prepares of its rows.
-inline size_t strips_per_task(const PackedMatrix& w, size_t n = 1) {
-  constexpr size_t kTasks = 16, kMostBytes = 512 << 10, kMostStrips = 16;
-  const size_t share = w.strips() * row_tasks(n) / kTasks;
-  return std::max<size_t>(2, std::min(share, n > kFewRows ? kMostStrips : kMostBytes / w.strip_bytes) / 2 * 2);
+// Strips per task of a product with more rows: a sixteenth of the tasks or less, so that two to eight cores share even a small
+// matrix, and strips enough to pay for what a task prepares of its rows.
+inline size_t strips_per_task(const PackedMatrix& w, size_t n) {
+  constexpr size_t kTasks = 16, kMostStrips = 16;
+  if (n <= kFewRows) return kFewRowsStrips;
+  return std::max<size_t>(2, std::min(w.strips() * row_tasks(n) / kTasks, kMostStrips) / 2 * 2);
 }
 
 inline bool reads_int8(const Tensor& tensor) { return activation_of(tensor.type) == Activation::int8; }
@@ -49,9 +49,10 @@ inline bool reads_int8(const StepContext& ctx, const Tensor& tensor, size_t n) {
   return reads_int8(tensor) && !uses_bf16(ctx.kernels, tensor.type, n);
 }
 
-// The bf16 form of x from row `first` on, if a product of n rows runs on it; n counts the whole product, not a task's share, so that
-// all of its rows get the same arithmetic.
-inline const uint16_t* bf16_for(const StepContext& ctx, const ActivationRows& x, const PackedMatrix& w, size_t n, size_t first = 0) {
+// The bf16 form of x from row `first` on, if a product of n rows runs on it; n counts the whole product, not a task's share, so
+// that all of its rows get the same arithmetic.
+inline const uint16_t* bf16_for(const StepContext& ctx, const ActivationRows& x, const PackedMatrix& w, size_t n,
+                                size_t first = 0) {
   return x.rounded && uses_bf16(ctx.kernels, w.type, n) ? x.bf16_row(first) : nullptr;
 }
 

@@ -4,6 +4,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <vector>
@@ -50,6 +51,22 @@ TEST_CASE("every task of a grid runs exactly once", "[team]") {
       const size_t n = grid % 37;
       std::vector<std::atomic<int>> runs(n);
       team.run(n, [&](size_t task) { runs[task].fetch_add(1); });
+      for (const auto& count : runs) REQUIRE(count.load() == 1);
+    }
+  }
+}
+
+TEST_CASE("ranges cover every task exactly once", "[team]") {
+  for (const unsigned threads : {1u, 2u, 3u, 8u}) {
+    WorkerTeam team(threads);
+    for (size_t n = 0; n < 300; ++n) {
+      std::vector<std::atomic<int>> runs(n);
+      std::atomic<size_t> empty = 0;
+      team.run_ranges(n, [&](size_t first, size_t last) {
+        if (first >= last || last > n) ++empty;
+        for (size_t task = first; task < std::min(last, n); ++task) runs[task].fetch_add(1);
+      });
+      REQUIRE(empty == 0);
       for (const auto& count : runs) REQUIRE(count.load() == 1);
     }
   }
