@@ -74,8 +74,8 @@ struct WorkerTeam::Shared {
   std::atomic<bool> stop{false};
   RangeFn call = nullptr;  // of the open grid: written before any part's word, stable until every claimed task is done
   void* fn = nullptr;
-  // Of the open grid, like `call`, by the thread's part; null: nobody asks. A thread writes its own between its claim of tasks and
-  // its report that they are done.
+  // Of the open grid, like `call`, by the thread's part; null: nobody asks. A thread writes its own between its claim of tasks
+  // and its report that they are done.
   ThreadTime* times = nullptr;
   uint64_t epoch = 0;
   std::optional<tbb::global_control> allowance;
