@@ -12,8 +12,9 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-void add_flops(const Tensor& tensor, TypeFlops& flops) {
-  const uint64_t n = 2 * tensor.slice_params();
+// Of a row's product with `slices` matrices of a tensor.
+void add_flops(const Tensor& tensor, size_t slices, TypeFlops& flops) {
+  const uint64_t n = 2 * slices * tensor.slice_params();
   if (tensor.type == DType::F32) {
     flops.f32 += n;
   } else if (tensor.type == DType::F16) {
@@ -67,7 +68,7 @@ Ledger::Ledger(const ModelSpec& spec, const Weights& weights) : spec_(spec), tie
     expert.bytes += tensor.slice_bytes();
     expert.padding += tensor.slice_padding();
     expert.params += tensor.slice_params();
-    if (!tensor.is_vector) add_flops(tensor, expert.flops);
+    if (!tensor.is_vector) add_flops(tensor, 1, expert.flops);
   }
   for (const ExpertLayer& expert : expert_layers_) {
     moe_layers_ += expert.params > 0;
@@ -78,21 +79,22 @@ Ledger::Ledger(const ModelSpec& spec, const Weights& weights) : spec_(spec), tie
   const Tensor& last_norm = weights.get(Slot::output_norm);
   head_ = {head.slice_bytes(), head.slice_padding()};
   head_params_ = head.params();
-  add_flops(head, head_flops_);
+  add_flops(head, 1, head_flops_);
   last_norm_bytes_ = last_norm.slice_bytes();
   last_norm_params_ = last_norm.params();
   row_bytes_ = embedding.row_bytes();
   row_padding_ = row_bytes_ - row_bytes(embedding.type, embedding.cols);
   for (const Tensor& tensor : weights.tensors()) {
-    // rope_freqs is read once, when a session makes its table.
-    if (&tensor == &head || &tensor == &embedding || &tensor == &last_norm || &tensor == weights.find(Slot::rope_freqs))
-      continue;
+    const bool is_rope = &tensor == weights.find(Slot::rope_freqs) || &tensor == weights.find(Slot::rope_factors_long) ||
+                         &tensor == weights.find(Slot::rope_factors_short);
+    // Those are read once, when a session makes its table.
+    if (is_rope || &tensor == &head || &tensor == &embedding || &tensor == &last_norm) continue;
     if (tensor.role == Role::experts) continue;
     RoleBytes& role = always_[static_cast<size_t>(tensor.role)];
-    role.bytes += tensor.slice_bytes();
-    role.padding += tensor.slice_padding();
+    role.bytes += tensor.bytes();
+    role.padding += tensor.slice_padding() * tensor.n_slices;
     always_params_ += tensor.params();
-    if (!tensor.is_vector) add_flops(tensor, always_flops_);
+    if (!tensor.is_vector) add_flops(tensor, tensor.n_slices, always_flops_);
   }
   active_params_ = total_params_;
   for (const ExpertLayer& expert : expert_layers_) active_params_ -= expert.params * (spec.n_experts - spec.top_k);
@@ -131,8 +133,8 @@ void Ledger::post(const StepPlan& plan, const StepTrace& trace, const KernelTabl
     const uint64_t layer_bytes = accounts[i]->kv_position_bytes_ / spec_.n_layers;  // of a position
     for (size_t layer = 0; layer < spec_.n_layers; ++layer) {
       totals.kv_read += layer_bytes * (first + n - spec_.first_visible(layer, first));
-      // A query meets the keys and values that it sees: 2 multiply-adds each per head element.
-      totals.flops_f32 += 4 * spec_.d_q() * spec_.visible_pairs(layer, first, n);
+      // A query meets the keys and values that it sees: a multiply-add per element.
+      totals.flops_f32 += 2 * spec_.n_heads * (spec_.key_width() + spec_.value_width()) * spec_.visible_pairs(layer, first, n);
     }
     count_flops(always_flops_, n, kernels, plan.n_tokens(), totals);
     count_flops(head_flops_, slice.n_logits, kernels, plan.n_logits(), totals);

@@ -1,11 +1,10 @@
+#include <siskin/machine.h>
 #include <siskin/model.h>
+#include <siskin/version.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-
-#include <siskin/machine.h>
-#include <siskin/version.h>
 
 #include "engine/experts/disk.h"
 #include "engine/model_impl.h"
@@ -64,7 +63,8 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
     most = totals.params;
     info.type = type;
   }
-  std::transform(info.type.begin(), info.type.end(), info.type.begin(), [](char c) { return static_cast<char>(std::toupper(c)); });
+  std::transform(info.type.begin(), info.type.end(), info.type.begin(),
+                 [](char c) { return static_cast<char>(std::toupper(c)); });
   info.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(info.total_params);
   info.kv_bytes_per_token = kv_shape(spec, KvType::f16).bytes_per_position();
   info.ctx = ctx == 0 ? default_ctx(spec) : ctx;
@@ -85,8 +85,8 @@ Status fit_experts(const ModelFile& file, uint64_t ram_bytes, Model::Impl& impl)
   const uint64_t slot = DiskExperts::slot_bytes(impl.spec, impl.weights);
   if (ram_bytes < rest + slot) {
     return Error{ErrorCode::invalid_argument, name + ": needs at least " + bytes_text(rest + slot) + " of memory at context " +
-                                                  std::to_string(impl.info.ctx) + ", with a single expert of " + bytes_text(slot) +
-                                                  " at a time; allowed: " + bytes_text(ram_bytes)};
+                                                  std::to_string(impl.info.ctx) + ", with a single expert of " +
+                                                  bytes_text(slot) + " at a time; allowed: " + bytes_text(ram_bytes)};
   }
   impl.info.expert_slots = static_cast<size_t>((ram_bytes - rest) / slot);
   impl.info.memory_needed_bytes = rest + impl.info.expert_slots * slot;
@@ -111,11 +111,15 @@ uint64_t activation_bytes(const ModelSpec& spec, size_t batch, size_t requests, 
   const uint64_t routed = spec.is_moe() ? spec.top_k : 0;
   const uint64_t hidden = std::max<uint64_t>({spec.d_ff, spec.d_shared, routed * spec.d_expert});
   // Values are f32; rows that matmuls read may have an int8 form of about 1.25 bytes and a bf16 form of 2 beside them.
-  const uint64_t row = 4 * (2 * spec.d_model + spec.d_q() + 2 * spec.d_kv() + spec.n_experts) +
-                       8 * (spec.d_model + spec.d_q() + hidden) + 4 * routed * spec.d_model +
+  // Latent attention has its queries' factors, what of each head meets the latents, and latents for each head.
+  const uint64_t latent = spec.is_latent() ? 8 * spec.q_rank + 4 * spec.n_heads * spec.key_width() +
+                                                 8 * spec.n_heads * std::max(spec.kv_rank, spec.head_dim - spec.n_rot)
+                                           : 0;
+  const uint64_t row = 4 * (2 * spec.d_model + spec.d_q() + spec.d_k() + spec.d_v() + spec.n_experts) + latent +
+                       8 * (spec.d_model + spec.d_attended() + hidden) + 4 * routed * spec.d_model +
                        (spec.d_shared > 0 ? 4 * spec.d_model : 0);
   // A decoding request's attention is made by spans and merged.
-  const uint64_t spans = uint64_t{ctx / kAttentionSpan + 1} * spec.n_heads * (spec.head_dim + 2) * sizeof(float);
+  const uint64_t spans = uint64_t{ctx / kAttentionSpan + 1} * spec.n_heads * (spec.value_width() + 2) * sizeof(float);
   return row * batch + uint64_t{requests} * (4 * spec.n_vocab + 12 * spec.d_model + spans);
 }
 

@@ -1,10 +1,10 @@
 // What a Model holds, for the engine's own rooms.
 #pragma once
 
+#include <siskin/model.h>
+
 #include <optional>
 #include <string>
-
-#include <siskin/model.h>
 
 #include "engine/experts/store.h"
 #include "engine/ledger.h"
@@ -31,7 +31,7 @@ struct Model::Impl {
 };
 
 inline KvShape kv_shape(const ModelSpec& spec, KvType type) {
-  return {spec.n_layers, spec.n_kv_heads, spec.head_dim, kv_dtype(type)};
+  return {spec.n_layers, spec.n_kv_heads, spec.key_width(), spec.value_width(), spec.is_latent(), kv_dtype(type)};
 }
 
 // The context that "0: the default" means.

@@ -79,7 +79,9 @@ struct Session::Impl {
     trace.reads.resize(core.spec.n_layers);
     if (options.deterministic) kernels.bf16_rows = {};
     const size_t bf16_from = fewest_bf16_rows(kernels, core.weights);
-    for (ActivationRows* rows : {&act.normed, &act.attended, &act.hidden, &act.last}) rows->bf16_from = bf16_from;
+    for (ActivationRows* rows : {&act.normed, &act.q_factor, &act.by_head, &act.attended, &act.hidden, &act.last}) {
+      rows->bf16_from = bf16_from;
+    }
     limits.top_k = options.top_k == 0 ? core.spec.top_k : options.top_k;
   }
 
@@ -107,7 +109,8 @@ struct Session::Impl {
   std::unordered_map<RequestId, bool> cancelled;
   std::atomic<bool> any_cancelled = false;
 
-  // Runs a plan: logits lie in act.logits. Returns the wall time. Errors: experts that could not be read; the same plan may run again.
+  // Runs a plan: logits lie in act.logits. Returns the wall time. Errors: experts that could not be read; the same plan may run
+  // again.
   Result<double> forward(const StepPlan& plan) {
     const auto start = Clock::now();
     trace.failure.reset();

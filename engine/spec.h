@@ -14,6 +14,10 @@ struct RopeSpec {
   float linear_factor = 1.0f;   // positions are divided by it
   bool interleaved = true;      // pairing of q/k elements
   std::vector<float> divisors;  // [n_rot/2] each frequency is divided by; empty: all 1
+  // Contexts of at least long_from positions take these instead, where there are any.
+  std::vector<float> long_divisors;
+  size_t long_from = 0;
+  float magnitude = 1.0f;  // of the rotated pairs: cos and sin are multiplied by it
 };
 
 // How a mixture's tokens find their experts, as data; the rules are the router's (router.h).
@@ -52,8 +56,13 @@ struct ModelSpec {
   size_t d_model = 0;
   size_t n_heads = 0;
   size_t n_kv_heads = 0;
-  size_t head_dim = 0;
+  size_t head_dim = 0;   // of queries and keys
+  size_t value_dim = 0;  // of values; parse_decoder: head_dim
   size_t n_rot = 0;
+  // Latent attention (DeepSeek): a position keeps kv_rank values that all heads share, and n_rot rotated ones behind them. A
+  // head's first head_dim - n_rot query values meet the former, by a matrix of its own.
+  size_t kv_rank = 0;  // 0: keys and values per KV head
+  size_t q_rank = 0;   // of the queries' factors; 0: one matrix
   size_t d_ff = 0;  // of dense layers
   size_t n_vocab = 0;
   size_t ctx_train = 0;
@@ -91,8 +100,14 @@ struct ModelSpec {
   }
   bool is_moe() const { return n_experts > 0; }
   bool is_moe(size_t layer) const { return is_moe() && layer >= n_dense_layers && (layer + 1) % moe_step == 0; }
+  bool is_latent() const { return kv_rank > 0; }
+  // What attention meets: widths of a query, a key and a value of one head.
+  size_t key_width() const { return is_latent() ? kv_rank + n_rot : head_dim; }
+  size_t value_width() const { return is_latent() ? kv_rank : value_dim; }
   size_t d_q() const { return n_heads * head_dim; }
-  size_t d_kv() const { return n_kv_heads * head_dim; }
+  size_t d_k() const { return n_kv_heads * key_width(); }
+  size_t d_v() const { return n_kv_heads * value_width(); }
+  size_t d_attended() const { return n_heads * value_dim; }
 };
 
 }  // namespace siskin

@@ -28,18 +28,21 @@ void ActivationRows::quantize_from(const KernelTable& kernels, const float* from
   if (quantized) kernels.quantize_q8(from, n, q.data() + at, scale.data() + block, sum.data() + block, half.data() + block);
 }
 
-// angle(p, j) = p / linear_factor * base^(-2j/n_rot) / divisor_j.   Source: RoFormer (arXiv 2104.09864), eq. 15.
+// angle(p, j) = p / linear_factor * base^(-2j/n_rot) / divisor_j; cos and sin are times `magnitude`.   Source: RoFormer (arXiv
+// 2104.09864), eq. 15.
 RopeTable::RopeTable(const RopeSpec& spec, size_t n_rot, size_t ctx) : half(n_rot / 2) {
   cos.resize(ctx * half);
   sin.resize(ctx * half);
+  const bool long_context = !spec.long_divisors.empty() && ctx >= spec.long_from;
+  const std::vector<float>& divisors = long_context ? spec.long_divisors : spec.divisors;
   for (size_t j = 0; j < half; ++j) {
-    const double divisor = spec.divisors.empty() ? 1.0 : spec.divisors[j];
-    const double frequency = std::pow(spec.base, -2.0 * static_cast<double>(j) / static_cast<double>(n_rot)) / divisor /
-                             spec.linear_factor;
+    const double divisor = divisors.empty() ? 1.0 : divisors[j];
+    const double frequency =
+        std::pow(spec.base, -2.0 * static_cast<double>(j) / static_cast<double>(n_rot)) / divisor / spec.linear_factor;
     for (size_t p = 0; p < ctx; ++p) {
       const double angle = static_cast<double>(p) * frequency;
-      cos[p * half + j] = static_cast<float>(std::cos(angle));
-      sin[p * half + j] = static_cast<float>(std::sin(angle));
+      cos[p * half + j] = static_cast<float>(std::cos(angle) * spec.magnitude);
+      sin[p * half + j] = static_cast<float>(std::sin(angle) * spec.magnitude);
     }
   }
 }

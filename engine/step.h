@@ -25,7 +25,7 @@ struct StepSlice {
   KvSequence* state = nullptr;
   size_t first_position = 0;
   std::span<const int32_t> tokens;
-  size_t n_logits = 0;  // logits are wanted of the last n tokens
+  size_t n_logits = 0;                  // logits are wanted of the last n tokens
   const RouteLimits* limits = nullptr;  // [n_layers] of its own; null: the step's
 };
 
@@ -57,8 +57,8 @@ struct ActivationRows {
   std::vector<Bf16Line> bf16;  // [n, bf16_lines()], the last line of a row padded with zeros
   size_t width = 0;
   bool quantized = false;
-  bool rounded = false;   // there is a bf16 form
-  size_t bf16_from = 0;   // rows of one matmul from which it is wanted; 0: never. Set once by the session
+  bool rounded = false;  // there is a bf16 form
+  size_t bf16_from = 0;  // rows of one matmul from which it is wanted; 0: never. Set once by the session
 
   // most: the rows of the largest matmul that will read them, if fewer than n.
   void resize(size_t n, size_t row_width, bool with_int8, size_t most = SIZE_MAX);
@@ -71,8 +71,8 @@ struct ActivationRows {
   }
   size_t bf16_lines() const { return (width + 31) / 32; }
   const uint16_t* bf16_row(size_t i) const { return bf16[i * bf16_lines()].values; }
-  // Makes the int8 and bf16 forms of columns [first, first + n) of row i, where the rows have them. REQUIRES: whole blocks (of 32;
-  // for bf16 alone the last may be cut).
+  // Makes the int8 and bf16 forms of columns [first, first + n) of row i, where the rows have them. REQUIRES: whole blocks (of
+  // 32; for bf16 alone the last may be cut).
   void quantize(const KernelTable& kernels, size_t i, size_t first, size_t n);
   // The same of n values that lie at `from` instead: the row's f32 form is not made.
   void quantize_from(const KernelTable& kernels, const float* from, size_t i, size_t first, size_t n);
@@ -80,19 +80,22 @@ struct ActivationRows {
 
 // The arena of one session: every buffer that forward() writes. Sized by the largest step so far.
 struct Activations {
-  std::vector<float> residual;   // [n, d_model]
-  std::vector<float> delta;      // [n, d_model]: what the last block adds to the residual
-  ActivationRows normed;         // [n, d_model]
-  std::vector<float> q, k, v;    // [n, d_q], [n, d_kv], [n, d_kv]
-  ActivationRows attended;       // [n, d_q]
-  AttentionGrid attention;       // of the layer at hand
-  std::vector<float> scores;     // [n, n_experts]
+  std::vector<float> residual;      // [n, d_model]
+  std::vector<float> delta;         // [n, d_model]: what the last block adds to the residual
+  ActivationRows normed;            // [n, d_model]
+  std::vector<float> q, k, v;       // [n, d_q], [n, d_k], [n, d_v]; a latent is its own key and value: k
+  ActivationRows q_factor;          // [n, q_rank]
+  ActivationRows by_head;           // [n_heads, n, ..]: queries on their way to latents, then latents to values
+  std::vector<float> q_latent;      // [n, n_heads, kv_rank + n_rot]
+  ActivationRows attended;          // [n, d_attended]
+  AttentionGrid attention;          // of the layer at hand
+  std::vector<float> scores;        // [n, n_experts]
   std::vector<RouteLimits> limits;  // [n] of the layer at hand
-  ActivationRows hidden;         // [n or routed rows, width of a feed-forward block]
-  std::vector<float> routed;     // [routed rows, d_model]: each expert's weighted output, in routing order
-  std::vector<float> shared;     // [n, d_model]: what the shared experts make
-  ActivationRows last;           // [n_logits, d_model]
-  std::vector<float> logits;     // [n_logits, n_vocab]
+  ActivationRows hidden;            // [n or routed rows, width of a feed-forward block]
+  std::vector<float> routed;        // [routed rows, d_model]: each expert's weighted output, in routing order
+  std::vector<float> shared;        // [n, d_model]: what the shared experts make
+  ActivationRows last;              // [n_logits, d_model]
+  std::vector<float> logits;        // [n_logits, n_vocab]
 };
 
 // cos and sin of every position, [ctx, n_rot/2] each.

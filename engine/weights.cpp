@@ -40,6 +40,8 @@ Shape expected_shape(const Binding& binding, const ModelSpec& spec, bool packed)
       return {binding.rows(spec), binding.cols(spec)};
     case Binding::experts:
       return {spec.n_experts, binding.rows(spec), binding.cols(spec)};
+    case Binding::heads:
+      return {spec.n_heads, binding.rows(spec), binding.cols(spec)};
   }
   return {};
 }

@@ -21,8 +21,9 @@ namespace siskin {
 
 // Where forward() looks for a tensor. Slots after kFirstLayerSlot exist once per layer.
 enum class Slot : uint8_t {
-  token_embd, output_norm, output, rope_freqs,
+  token_embd, output_norm, output, rope_freqs, rope_factors_long, rope_factors_short,
   attn_norm, attn_q, attn_k, attn_v, attn_q_bias, attn_k_bias, attn_v_bias, attn_q_norm, attn_k_norm, attn_output, attn_post_norm,
+  attn_q_a, attn_q_a_norm, attn_q_b, attn_kv_a, attn_kv_a_norm, attn_k_b, attn_v_b, attn_sinks, attn_output_bias,
   ffn_norm, ffn_gate, ffn_up, ffn_down, ffn_post_norm,
   ffn_gate_inp, ffn_gate_inp_bias, exp_probs_b, ffn_gate_exps, ffn_up_exps, ffn_down_exps,
   ffn_gate_exps_bias, ffn_up_exps_bias, ffn_down_exps_bias,
@@ -37,7 +38,7 @@ enum class Presence : uint8_t { required, optional, absent };
 
 // A family's table of bindings: one row per tensor that its files hold.
 struct Binding {
-  enum Kind : uint8_t { vector, matrix, experts, expert_vectors };
+  enum Kind : uint8_t { vector, matrix, experts, expert_vectors, heads };
   const char* pattern;  // "blk.*.attn_q.weight": * is the layer
   Slot slot;
   Kind kind;
@@ -58,7 +59,7 @@ struct Tensor {
   bool add_one = false;               // to the file's values
   DType type{};
   size_t rows = 0, cols = 0;          // of one slice; a vector is [1, cols]
-  size_t n_slices = 1;                // experts
+  size_t n_slices = 1;                // experts, or heads
   const TensorView* source = nullptr; // until load()
   std::vector<PackedMatrix> slices;
   std::vector<float> values;          // [n_slices, cols]

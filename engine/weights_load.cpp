@@ -18,9 +18,9 @@ constexpr uint64_t aligned(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 // Some strips of one slice, and where they come from.
 struct Piece {
   const Tensor* tensor;
-  const std::byte* source;  // the slice's first byte in the file
-  std::byte* target;        // the slice's first byte in memory
-  size_t begin, end;        // strips
+  size_t slice;
+  std::byte* target;  // the slice's first byte in memory
+  size_t begin, end;  // strips
   uint64_t bytes() const { return (end - begin) * tensor->slices[0].strip_bytes; }
 };
 
@@ -40,16 +40,23 @@ PackedMatrix packed_matrix(const Tensor& tensor, size_t slice, const std::byte* 
 void load_piece(const ModelFile& file, const Piece& piece) {
   const Tensor& tensor = *piece.tensor;
   const size_t strip_bytes = tensor.slices[0].strip_bytes;
+  const TensorView& view = *tensor.source;
   if (file.is_packed()) {
-    const std::byte* begin = piece.source + piece.begin * strip_bytes;
+    const std::byte* begin = view.slices[piece.slice] + piece.begin * strip_bytes;
     std::memcpy(piece.target + piece.begin * strip_bytes, begin, piece.bytes());
     file.release(begin, piece.bytes());
     return;
   }
-  pack_strips(tensor.type, piece.source, tensor.rows, tensor.cols, piece.begin, piece.end, piece.target);
-  const size_t row = siskin::row_bytes(tensor.type, tensor.cols);
+  std::vector<std::byte> room;
   const size_t first_row = piece.begin * kStripRows, last_row = std::min(piece.end * kStripRows, tensor.rows);
-  file.release(piece.source + first_row * row, (last_row - first_row) * row);
+  for (size_t row = first_row; row < last_row; row += kStripRows) {
+    const size_t n = std::min(kStripRows, last_row - row);
+    pack_strips(tensor.type, rows_of(view, piece.slice, row, n, room), n, tensor.cols, 0, 1,
+                piece.target + row / kStripRows * strip_bytes);
+  }
+  if (view.is_transposed()) return;  // other pieces read the same pages
+  const size_t row_bytes = view.slice_bytes / tensor.rows;
+  file.release(view.slices[piece.slice] + first_row * row_bytes, (last_row - first_row) * row_bytes);
 }
 
 // One grid over all matrices: small ones do not wait for each other.
@@ -107,7 +114,7 @@ Status Weights::load(ModelFile file, const WeightLoading& how) {
       const size_t strips = tensor.slices[0].strips();
       const size_t step = std::max<size_t>(1, kHugePage / tensor.slices[0].strip_bytes);
       for (size_t begin = 0; begin < strips; begin += step) {
-        pieces.push_back({&tensor, view.slices[slice], target, begin, std::min(begin + step, strips)});
+        pieces.push_back({&tensor, slice, target, begin, std::min(begin + step, strips)});
       }
     }
     if (!tensor.on_disk) offset += aligned(tensor.bytes());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,11 @@ struct TensorView {
   // folder keeps experts apart; a GGUF file fills the same vector with pointers into one range.
   std::vector<const std::byte*> slices;
   size_t slice_bytes = 0;  // bytes of each slice
+  // Set: the slices hold the matrix transposed, [cols, rows] of this type. `type` is the same, or F16
+  // where this is a type of blocks.
+  std::optional<DType> transposed;
 
+  bool is_transposed() const { return transposed.has_value(); }
   size_t rows() const { return shape.size() < 2 ? 1 : shape[shape.size() - 2]; }
   size_t cols() const { return shape.empty() ? 1 : shape.back(); }
   size_t elements() const {
@@ -29,6 +34,10 @@ struct TensorView {
     return n;
   }
 };
+
+// `n` rows of a slice from `first` on, row_bytes() apart: where they lie, or put together in `room`.
+// REQUIRES: a matrix; first + n <= its rows.
+const std::byte* rows_of(const TensorView& tensor, size_t slice, size_t first, size_t n, std::vector<std::byte>& room);
 
 std::string shape_text(const Shape& shape);  // "[2048, 64]"
 

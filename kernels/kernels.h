@@ -1,9 +1,9 @@
 // What is done to tensors: every operation's contract, as an equation, and the table that holds one function for each.
 // Plain data only: this header is included by the translation unit of every instruction set.
 //
-// Shared rules. All functions are noexcept, allocate nothing, and may run on several threads on disjoint outputs. Pointers need the
-// alignment of their element type only, except PackedMatrix::data (64). Inputs and outputs do not alias unless a line says so.
-// The order of every floating-point sum is part of the contract where written; it never depends on threads.
+// Shared rules. All functions are noexcept, allocate nothing, and may run on several threads on disjoint outputs. Pointers need
+// the alignment of their element type only, except PackedMatrix::data (64). Inputs and outputs do not alias unless a line says
+// so. The order of every floating-point sum is part of the contract where written; it never depends on threads.
 #pragma once
 
 #include <cstddef>
@@ -24,12 +24,14 @@ struct QuantRows {
 
 // y[i, r] = sum_k W[r, k] * X[g(i), k]   for i in [0, m), r in rows of strips [strip_begin, strip_end), r < w.rows
 //   g(i) = gather ? gather[i] : i
-// F32, F16, BF16 weights read `x` (f32, row i at x + i*x_stride), widen each weight to f32, and sum in f32 over k in any fixed order.
-// All other types read `xq`. A weight is scale * q - min, q a whole number; a scale (and a min, if the type has any) belongs to a group
+// F32, F16, BF16 weights read `x` (f32, row i at x + i*x_stride), widen each weight to f32, and sum in f32 over k in any fixed
+// order. All other types read `xq`. A weight is scale * q - min, q a whole number; a scale (and a min, if the type has any)
+// belongs to a group
 //   of 32 columns of a row, or to half of one. y starts at 0 and takes, group by group and half by half in ascending order,
 //   y = fma(scale * dx, float(sum q * qx), y), then, if there are mins, y = fma(-min, dx * float(sum qx), y); products of two
 //   floats are rounded to f32, inner sums are exact in int32: these are bit-identical on every instruction set.
-// y[i, r] lies at y + i*y_stride + (r - strip_begin*16): outputs start at the range's first row. Rows past w.rows are not written.
+// y[i, r] lies at y + i*y_stride + (r - strip_begin*16): outputs start at the range's first row. Rows past w.rows are not
+// written.
 struct MatmulArgs {
   PackedMatrix w;
   size_t strip_begin = 0;
@@ -54,15 +56,15 @@ inline Activation activation_of(DType type) {
 
 // matmul_any_bf16, weights of any type:  y[i, r] = sum_k bf16(W[r, k]) * bf16(X[g(i), k])
 // Each weight is decoded to f32 as blocks/ does, rounded to bf16, and multiplied with `xb`; products of two
-// bf16 are exact in f32. Denormal weights, activations, products and sums count as zero. `ref` and `amx` sum as TDPBF16PS does: per
-// 32 columns the even and the odd products apart by fma, ascending, the two sums added, that added to y; `avx512bf16` in another
-// order. Rounding costs 2^-9 of each factor, independently: less than int8 activations do, more than f32 kernels.
+// bf16 are exact in f32. Denormal weights, activations, products and sums count as zero. `ref` and `amx` sum as TDPBF16PS does:
+// per 32 columns the even and the odd products apart by fma, ascending, the two sums added, that added to y; `avx512bf16` in
+// another order. Rounding costs 2^-9 of each factor, independently: less than int8 activations do, more than f32 kernels.
 
 // out[k] = x[k] rounded to bf16, to nearest even; denormals to zero; then zeros up to a multiple of 32.
 using RoundFn = void (*)(const float* x, size_t n, uint16_t* out) noexcept;
 
-// From how many rows on a matmul runs on matmul_any_bf16 rather than on its type's own kernel, unless a session is `deterministic`;
-// 0: never. F32 weights never do: who stores F32 (routers, above all) wants it.
+// From how many rows on a matmul runs on matmul_any_bf16 rather than on its type's own kernel, unless a session is
+// `deterministic`; 0: never. F32 weights never do: who stores F32 (routers, above all) wants it.
 struct Bf16Rows {
   size_t bf16 = 0;
   size_t f16 = 0;
@@ -140,53 +142,60 @@ using AxpyFn = void (*)(float s, const float* x, float* y, size_t n) noexcept;
 using TopKFn = void (*)(const float* x, size_t n, size_t k, uint32_t* ids) noexcept;
 
 // KV cache blocks. One block holds kKvPositions positions of one (layer, KV head), in one of the types F32, F16, BF16, Q8_0:
-//   K: 2 strips of 16 positions, each [head_dim][16] values (a position is a strip's row);  V: [32 positions][head_dim] values.
+//   K: 2 strips of 16 positions, each [key_dim][16] values (a position is a strip's row);  V: [32 positions][value_dim] values.
 //   Q8_0: the values are q as int8, and behind all of them lie F16 scales, one per 32 of a head (the last may have fewer):
-//   K's as [2 strips][ceil(head_dim/32)][16], V's as [ceil(head_dim/32)][32 positions]. A value is q * scale.
-// K and V each take kKvPositions * kv_row_bytes(type, head_dim) bytes.
+//   K's as [2 strips][ceil(key_dim/32)][16], V's as [ceil(value_dim/32)][32 positions]. A value is q * scale.
+// K and V take kKvPositions * kv_row_bytes(type, width) bytes each.
+// Where a value is the beginning of its key (the latents of DeepSeek), v is null and `k` holds both once, laid out as V is, of
+// width key_dim.
 inline constexpr size_t kKvPositions = 32;
 struct KvBlock {
   std::byte* k = nullptr;
   std::byte* v = nullptr;
 };
-inline constexpr size_t kv_row_bytes(DType type, size_t head_dim) {
-  if (type == DType::Q8_0) return head_dim + (head_dim + kQuantBlock - 1) / kQuantBlock * sizeof(uint16_t);
-  return head_dim * (type == DType::F32 ? sizeof(float) : sizeof(uint16_t));
+inline constexpr size_t kv_row_bytes(DType type, size_t width) {
+  if (type == DType::Q8_0) return width + (width + kQuantBlock - 1) / kQuantBlock * sizeof(uint16_t);
+  return width * (type == DType::F32 ? sizeof(float) : sizeof(uint16_t));
 }
 
-// Stores one position's K and V (f32, [head_dim]) at `slot` in [0, 32) of a block, rounded to nearest even. Q8_0, per 32 values:
+// Stores one position's K and V (f32) at `slot` in [0, 32) of a block, rounded to nearest even. Q8_0, per 32 values:
 // scale = max|x| / 127 rounded to F16, q = round_half_even(x * (127 / max|x|)); all zero where the scale is.
 struct KvStoreArgs {
   DType type{};
-  const float* k = nullptr;
-  const float* v = nullptr;
-  size_t head_dim = 0;
+  const float* k = nullptr;  // [key_dim]
+  const float* v = nullptr;  // [value_dim]; not read where block.v is null
+  size_t key_dim = 0;
+  size_t value_dim = 0;
   KvBlock block;
   size_t slot = 0;
 };
 using KvStoreFn = void (*)(const KvStoreArgs& args) noexcept;
 
-// out[i] = sum_p softmax_p(scale * q[i].K[p]) V[p]   over positions p in [first[i], limit[i]), for i in [0, n_rows)
+// out[i] = sum_p w_p V[p],  w_p = exp(scale * q[i].K[p]) / (sum_p exp(scale * q[i].K[p]) + exp(sink[i]))
+// over positions p in [first[i], limit[i]), for i in [0, n_rows); without sinks that term is 0.
 // One KV head; the rows are the (token, query head) pairs that share it. In f32, by spans of kAttentionSpan positions: for each
 //   largest = max_p scale*q.K[p],  total = sum_p exp(scale*q.K[p] - largest),  sums = sum_p exp(scale*q.K[p] - largest) V[p]
-// and the spans are merged in ascending order, so that spans made apart (`partials`) and merged later give the same bits.
-// Slots of a block outside [first, limit) may hold anything and are never used.
-// REQUIRES: first[i] < limit[i] <= 32 * blocks; n_rows <= kMaxAttentionRows; head_dim % 2 == 0, head_dim <= kMaxHeadDim; scale > 0.
+// and the spans are merged in ascending order, the sink last, so that spans made apart (`partials`) and merged later give the
+// same bits. Slots of a block outside [first, limit) may hold anything and are never used; but where v is null, what some row
+// of a call sees is multiplied by 0 for the others, and must be finite. REQUIRES: first[i] < limit[i] <= 32 * blocks; n_rows <=
+// kMaxAttentionRows; key_dim, value_dim <= kMaxHeadDim; scale > 0; where v is null, value_dim <= key_dim.
 inline constexpr size_t kMaxAttentionRows = 64;
-inline constexpr size_t kMaxHeadDim = 512;
+inline constexpr size_t kMaxHeadDim = 576;     // DeepSeek's latent of 512 and its rotated 64
 inline constexpr size_t kAttentionSpan = 256;  // positions; rows see them from multiples of it on
 struct AttentionArgs {
-  const float* const* q = nullptr;    // [n_rows] pointers to [head_dim]
-  float* const* out = nullptr;        // [n_rows] pointers to [head_dim]; out[i] may be q[i]
-  const uint32_t* first = nullptr;    // [n_rows], or null: all 0
-  const uint32_t* limit = nullptr;    // [n_rows]
+  const float* const* q = nullptr;      // [n_rows] pointers to [key_dim]
+  float* const* out = nullptr;          // [n_rows] pointers to [value_dim]; out[i] may be q[i]
+  const uint32_t* first = nullptr;      // [n_rows], or null: all 0
+  const uint32_t* limit = nullptr;      // [n_rows]
+  const float* const* sinks = nullptr;  // [n_rows] pointers to one each, or null: none
   size_t n_rows = 0;
   const KvBlock* blocks = nullptr;
   DType kv_type{};
-  size_t head_dim = 0;
+  size_t key_dim = 0;
+  size_t value_dim = 0;
   float scale = 0;
-  // Not null: only span `span`, and instead of `out`: row i's sums, largest and total at partials + i * (head_dim + 2). A row
-  // that sees nothing of the span gets total = 0.
+  // Not null: only span `span`, and instead of `out`: row i's sums, largest and total at partials + i * (value_dim + 2). A row
+  // that sees nothing of the span gets total = 0. Sinks wait for the merge.
   float* partials = nullptr;
   size_t span = 0;
   uint32_t request = 0;  // identity, for the ledger
@@ -195,14 +204,15 @@ struct AttentionArgs {
 };
 using AttentionFn = void (*)(const AttentionArgs& args) noexcept;
 
-// One row's spans merged: with M = max of both, sums = sums * exp(largest - M) + sums' * exp(largest' - M), total likewise; then
-// out = sums / total. Spans whose total is 0 are passed over.  REQUIRES: one is not.
+// One row's spans merged: with M = max of both, sums = sums * exp(largest - M) + sums' * exp(largest' - M), total likewise;
+// then out = sums / (total + exp(sink - largest)). Spans whose total is 0 are passed over.  REQUIRES: one is not.
 struct AttentionMergeArgs {
   const float* partials = nullptr;  // span s at partials + s * stride, as attention() wrote them
   size_t stride = 0;                // in floats
   size_t n_spans = 0;
-  size_t head_dim = 0;
-  float* out = nullptr;  // [head_dim]
+  size_t value_dim = 0;
+  float* out = nullptr;         // [value_dim]
+  const float* sink = nullptr;  // null: none
 };
 using AttentionMergeFn = void (*)(const AttentionMergeArgs& args) noexcept;
 
@@ -217,8 +227,8 @@ using GetRowFn = void (*)(const GetRowArgs& args) noexcept;
 // The largest value's index, ties by lower index. REQUIRES: n >= 1.
 using ArgmaxFn = size_t (*)(const float* x, size_t n) noexcept;
 
-// One function per row of kernel_list.inc. A table of an instruction set may leave entries null; select.h overlays them, and the
-// counts of bf16_rows that are not 0.
+// One function per row of kernel_list.inc. A table of an instruction set may leave entries null; select.h overlays them, and
+// the counts of bf16_rows that are not 0.
 struct KernelTable {
 #define SISKIN_KERNEL(name, Fn, tolerance) Fn name = nullptr;
 #include "kernels/kernel_list.inc"

@@ -10,33 +10,48 @@ namespace {
 
 constexpr size_t kDim = 128;
 
+struct Widths {
+  size_t key, value;
+  bool latent;  // the values are the beginnings of the keys
+  std::string text() const {
+    return key == value ? "dim:" + std::to_string(key) : "latent:" + std::to_string(key) + "/" + std::to_string(value);
+  }
+};
+constexpr Widths kHead{kDim, kDim, false};
+constexpr Widths kLatent{576, 512, true};  // DeepSeek's
+
 // The blocks of one KV head, filled by ref.
 struct Cache {
-  Cache(DType kv_type, size_t positions, KvStoreFn store)
-      : type(kv_type), bytes(kKvPositions * kv_row_bytes(type, kDim)), memory(positions / kKvPositions * 2 * bytes) {
-    const SampleRows rows = sample_rows(available_isas().front().complete, 2, kDim, 1);
+  Cache(DType kv_type, const Widths& w, size_t positions, KvStoreFn store)
+      : type(kv_type),
+        widths(w),
+        k_bytes(kKvPositions * kv_row_bytes(type, w.key)),
+        bytes(k_bytes + (w.latent ? 0 : kKvPositions * kv_row_bytes(type, w.value))),
+        memory(positions / kKvPositions * bytes) {
+    const SampleRows rows = sample_rows(available_isas().front().complete, 2, w.key, 1);
     for (size_t b = 0; b < positions / kKvPositions; ++b) {
-      std::byte* k = memory.data() + b * 2 * bytes;
-      blocks.push_back({k, k + bytes});
+      std::byte* k = memory.data() + b * bytes;
+      blocks.push_back({k, w.latent ? nullptr : k + k_bytes});
       for (size_t slot = 0; slot < kKvPositions; ++slot) {
-        store({type, rows.x.data(), rows.x.data() + kDim, kDim, blocks.back(), slot});
+        store({type, rows.x.data(), rows.x.data() + w.key, w.key, w.value, blocks.back(), slot});
       }
     }
   }
   DType type;
-  size_t bytes;  // of a block's K, and of its V
+  Widths widths;
+  size_t k_bytes, bytes;  // of a block's K, and of all of it
   std::vector<std::byte> memory;
   std::vector<KvBlock> blocks;
 };
 
 struct Queries {
-  Queries(size_t n, uint32_t positions)
-      : rows(sample_rows(available_isas().front().complete, n, kDim, 2)), limit(n, positions) {
-    for (size_t i = 0; i < n; ++i) q.push_back(rows.x.data() + i * kDim);
+  Queries(size_t n, size_t width, uint32_t positions)
+      : rows(sample_rows(available_isas().front().complete, n, width, 2)), limit(n, positions) {
+    for (size_t i = 0; i < n; ++i) q.push_back(rows.x.data() + i * width);
   }
   AttentionArgs args(const Cache& cache, std::vector<float>& out) {
     pointers.clear();
-    for (size_t i = 0; i < q.size(); ++i) pointers.push_back(out.data() + i * kDim);
+    for (size_t i = 0; i < q.size(); ++i) pointers.push_back(out.data() + i * cache.widths.value);
     AttentionArgs args;
     args.q = q.data();
     args.out = pointers.data();
@@ -44,7 +59,8 @@ struct Queries {
     args.n_rows = q.size();
     args.blocks = cache.blocks.data();
     args.kv_type = cache.type;
-    args.head_dim = kDim;
+    args.key_dim = cache.widths.key;
+    args.value_dim = cache.widths.value;
     args.scale = 0.088f;
     return args;
   }
@@ -56,19 +72,20 @@ struct Queries {
 
 constexpr DType kTypes[] = {DType::F16, DType::F32, DType::BF16, DType::Q8_0};
 
-void add_attention(const Kernel& kernel, AttentionFn fn, AttentionFn ref, DType type, size_t n, uint32_t positions) {
+void add_attention(const Kernel& kernel, AttentionFn fn, AttentionFn ref, DType type, const Widths& widths, size_t n,
+                   uint32_t positions) {
   const std::string shape =
-      dtype_name(type) + ("/rows:" + std::to_string(n)) + "/dim:128/positions:" + std::to_string(positions);
+      dtype_name(type) + ("/rows:" + std::to_string(n)) + "/" + widths.text() + "/positions:" + std::to_string(positions);
   add_case(kernel.title(shape), [=] {
-    const auto cache = std::make_shared<Cache>(type, positions, available_isas().front().complete.kv_store);
-    const auto queries = std::make_shared<Queries>(n, positions);
-    const auto got = std::make_shared<std::vector<float>>(n * kDim);
+    const auto cache = std::make_shared<Cache>(type, widths, positions, available_isas().front().complete.kv_store);
+    const auto queries = std::make_shared<Queries>(n, widths.key, positions);
+    const auto got = std::make_shared<std::vector<float>>(n * widths.value);
     Work work;
-    work.bytes = static_cast<double>(cache->memory.size() + n * kDim * 8);
-    work.ops = 4.0 * static_cast<double>(positions * kDim * n);
+    work.bytes = static_cast<double>(cache->memory.size() + n * (widths.key + widths.value) * sizeof(float));
+    work.ops = 2.0 * static_cast<double>(positions * (widths.key + widths.value) * n);
     work.run = [=, args = queries->args(*cache, *got)] { fn(args); };
     work.right = [=] {
-      std::vector<float> want(n * kDim);
+      std::vector<float> want(n * widths.value);
       ref(queries->args(*cache, want));
       const bool same = close(got->data(), want.data(), want.size(), 1e-5, 1e-4);
       queries->args(*cache, *got);  // the timed calls write to `got` again
@@ -83,16 +100,16 @@ void add_attention(const Kernel& kernel, AttentionFn fn, AttentionFn ref, DType 
 void add_cases(const Kernel& kernel, KvStoreFn fn, KvStoreFn ref) {
   for (const DType type : kTypes) {
     add_case(kernel.title(dtype_name(type) + std::string("/dim:128")), [=] {
-      const auto got = std::make_shared<Cache>(type, kKvPositions, ref);
+      const auto got = std::make_shared<Cache>(type, kHead, kKvPositions, ref);
       const auto rows = std::make_shared<SampleRows>(sample_rows(available_isas().front().complete, 2, kDim, 3));
       const auto call = [=](KvStoreFn store, const Cache& cache) {
-        store({type, rows->x.data(), rows->x.data() + kDim, kDim, cache.blocks.front(), 5});
+        store({type, rows->x.data(), rows->x.data() + kDim, kDim, kDim, cache.blocks.front(), 5});
       };
       Work work;
       work.bytes = static_cast<double>(2 * kDim * sizeof(float) + 2 * kv_row_bytes(type, kDim));
       work.run = [=] { call(fn, *got); };
       work.right = [=] {
-        Cache want(type, kKvPositions, ref);
+        Cache want(type, kHead, kKvPositions, ref);
         call(ref, want);
         return got->memory == want.memory;
       };
@@ -104,10 +121,11 @@ void add_cases(const Kernel& kernel, KvStoreFn fn, KvStoreFn ref) {
 // Decoding: the query heads that share a KV head; a prompt: a tile of tokens times heads.
 void add_cases(const Kernel& kernel, AttentionFn fn, AttentionFn ref) {
   for (const DType type : kTypes) {
-    add_attention(kernel, fn, ref, type, 4, 4096);
-    add_attention(kernel, fn, ref, type, kMaxAttentionRows, 1024);
+    add_attention(kernel, fn, ref, type, kHead, 4, 4096);
+    add_attention(kernel, fn, ref, type, kHead, kMaxAttentionRows, 1024);
+    add_attention(kernel, fn, ref, type, kLatent, 16, 1024);
   }
-  add_attention(kernel, fn, ref, DType::F16, 4, 128);
+  add_attention(kernel, fn, ref, DType::F16, kHead, 4, 128);
 }
 
 // The spans of a row at position 8192.

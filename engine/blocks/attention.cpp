@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "engine/blocks/head_groups.h"
 #include "engine/blocks/linear.h"
 
 namespace siskin {
@@ -17,33 +18,33 @@ void rotate_and_store(StepContext& ctx, size_t layer, const StepSlice& slice, si
   const ModelSpec& spec = ctx.spec;
   const size_t position = slice.first_position + token;
   Activations& act = ctx.act;
-  RopeArgs rope;
-  rope.head_dim = spec.head_dim;
-  rope.n_rot = spec.n_rot;
   const RopeTable& table = spec.is_local(layer) ? ctx.local_rope : ctx.rope;
+  RopeArgs rope;
+  rope.n_rot = spec.n_rot;
   rope.cos = table.cos.data() + position * table.half;
   rope.sin = table.sin.data() + position * table.half;
   rope.interleaved = spec.rope.interleaved;
-  rope.x = act.q.data() + row * spec.d_q();
+  // Of a latent and its queries the end is rotated, of others the beginning.
+  const size_t keys = spec.key_width(), unrotated = spec.is_latent() ? keys - spec.n_rot : 0;
+  rope.x = (spec.is_latent() ? act.q_latent : act.q).data() + row * spec.n_heads * keys + unrotated;
+  rope.head_dim = keys;
   rope.n_heads = spec.n_heads;
   ctx.kernels.rope(rope);
-  rope.x = act.k.data() + row * spec.d_kv();
+  rope.x = act.k.data() + row * spec.d_k() + unrotated;
   rope.n_heads = spec.n_kv_heads;
   ctx.kernels.rope(rope);
   for (size_t head = 0; head < spec.n_kv_heads; ++head) {
-    const size_t offset = row * spec.d_kv() + head * spec.head_dim;
-    ctx.kernels.kv_store({slice.state->type(), act.k.data() + offset, act.v.data() + offset, spec.head_dim,
+    const float* k = act.k.data() + row * spec.d_k() + head * keys;
+    const float* v = spec.is_latent() ? nullptr : act.v.data() + row * spec.d_v() + head * spec.value_dim;
+    ctx.kernels.kv_store({slice.state->type(), k, v, keys, spec.value_width(),
                           slice.state->blocks(layer, head)[position / kKvPositions], position % kKvPositions});
   }
 }
 
-size_t group_of(const ModelSpec& spec) { return spec.n_heads / spec.n_kv_heads; }
-
 // Tiles and tasks depend on the step's shapes and the layer's window alone. Later tokens see more positions, so their tasks
 // come first.
-void make_grid(const StepContext& ctx, size_t layer, AttentionGrid& grid) {
-  const size_t heads = ctx.spec.n_kv_heads, group = group_of(ctx.spec);
-  const size_t tile_tokens = std::max<size_t>(1, kMaxAttentionRows / group);
+void make_grid(const StepContext& ctx, size_t layer, const HeadGroups& groups, AttentionGrid& grid) {
+  const size_t tile_tokens = std::max<size_t>(1, kMaxAttentionRows / groups.heads);
   grid.tiles.clear();
   grid.tasks.clear();
   size_t row = 0, partials = 0, counters = 0;
@@ -53,10 +54,10 @@ void make_grid(const StepContext& ctx, size_t layer, AttentionGrid& grid) {
       const size_t position = slice.first_position + first;
       tile.first_span = ctx.spec.first_visible(layer, position) / kAttentionSpan;
       const size_t spans = (position + tile.n + kAttentionSpan - 1) / kAttentionSpan - tile.first_span;
-      if (tile.n * group <= kCutRows && spans > 1) {
+      if (tile.n * groups.heads <= kCutRows && spans > 1) {
         tile.n_spans = spans;
-        partials += heads * tile.n_spans * tile.n * group * (ctx.spec.head_dim + 2);
-        counters += heads;
+        partials += groups.n * tile.n_spans * tile.n * groups.heads * (ctx.spec.value_width() + 2);
+        counters += groups.n;
       }
       grid.tiles.push_back(tile);
     }
@@ -66,39 +67,57 @@ void make_grid(const StepContext& ctx, size_t layer, AttentionGrid& grid) {
   grid.unfinished.resize(counters);
   for (size_t at = grid.tiles.size(); at-- > 0;) {
     const Tile& tile = grid.tiles[at];
-    for (size_t head = 0; head < heads; ++head) {
+    for (size_t group = 0; group < groups.n; ++group) {
       for (size_t span = std::max<size_t>(1, tile.n_spans); span-- > 0;) {
-        grid.tasks.push_back({static_cast<uint32_t>(at), static_cast<uint32_t>(head), static_cast<uint32_t>(span)});
+        grid.tasks.push_back({static_cast<uint32_t>(at), static_cast<uint32_t>(group), static_cast<uint32_t>(span)});
       }
-      if (tile.n_spans > 0) grid.unfinished[tile.first_counter + head] = static_cast<uint32_t>(tile.n_spans);
+      if (tile.n_spans > 0) grid.unfinished[tile.first_counter + group] = static_cast<uint32_t>(tile.n_spans);
     }
   }
 }
 
-// Columns of a KV head's query heads, in act.q and act.attended.
-size_t first_column(const ModelSpec& spec, size_t kv_head) { return kv_head * group_of(spec) * spec.head_dim; }
+const float* query(const StepContext& ctx, size_t row, size_t head) {
+  const std::vector<float>& queries = ctx.spec.is_latent() ? ctx.act.q_latent : ctx.act.q;
+  return queries.data() + (row * ctx.spec.n_heads + head) * ctx.spec.key_width();
+}
+
+// Sums of latents are the rows of a product for each head; those of values are the columns of the output's rows.
+float* output(StepContext& ctx, size_t row, size_t head) {
+  if (ctx.spec.is_latent()) return ctx.act.by_head.row(head * ctx.plan.n_tokens() + row);
+  return ctx.act.attended.row(row) + head * ctx.spec.value_dim;
+}
+
+const float* sink_of(const StepContext& ctx, size_t layer, size_t head) {
+  const Tensor* sinks = ctx.weights.find(Slot::attn_sinks, layer);
+  return sinks == nullptr ? nullptr : sinks->values.data() + head;
+}
 
 // The rows of a tile: each token's query heads.
 struct TileRows {
   const float* q[kMaxAttentionRows];
   float* out[kMaxAttentionRows];
+  const float* sinks[kMaxAttentionRows];
   uint32_t first[kMaxAttentionRows];
   uint32_t limit[kMaxAttentionRows];
   size_t n = 0;
 };
 
 // Runs the kernel over all rows of a tile, in parts where a group is wider than the kernel takes.
-void attend_tile(StepContext& ctx, size_t layer, const Tile& tile, size_t kv_head, float* partials, size_t span) {
+void attend_tile(StepContext& ctx, size_t layer, const HeadGroups& groups, const Tile& tile, size_t group, float* partials,
+                 size_t span) {
   const ModelSpec& spec = ctx.spec;
+  const size_t kv_head = groups.kv_head(group), row_size = spec.value_width() + 2;
   TileRows rows;
   AttentionArgs args;
   args.q = rows.q;
   args.out = rows.out;
   args.first = rows.first;
   args.limit = rows.limit;
+  args.sinks = sink_of(ctx, layer, 0) == nullptr ? nullptr : rows.sinks;
   args.blocks = tile.slice->state->blocks(layer, kv_head);
   args.kv_type = tile.slice->state->type();
-  args.head_dim = spec.head_dim;
+  args.key_dim = spec.key_width();
+  args.value_dim = spec.value_width();
   args.scale = spec.attention_scale;
   args.partials = partials;
   args.span = span;
@@ -109,14 +128,15 @@ void attend_tile(StepContext& ctx, size_t layer, const Tile& tile, size_t kv_hea
     if (rows.n == 0) return;
     args.n_rows = rows.n;
     ctx.kernels.attention(args);
+    if (partials != nullptr) args.partials += rows.n * row_size;
     rows.n = 0;
   };
   for (size_t t = 0; t < tile.n; ++t) {
     const size_t position = tile.slice->first_position + tile.first + t;
-    for (size_t g = 0; g < group_of(spec); ++g) {
-      const size_t offset = (tile.row + t) * spec.d_q() + first_column(spec, kv_head) + g * spec.head_dim;
-      rows.q[rows.n] = ctx.act.q.data() + offset;
-      rows.out[rows.n] = ctx.act.attended.values.data() + offset;
+    for (size_t head = group * groups.heads; head < (group + 1) * groups.heads; ++head) {
+      rows.q[rows.n] = query(ctx, tile.row + t, head);
+      rows.out[rows.n] = output(ctx, tile.row + t, head);
+      rows.sinks[rows.n] = sink_of(ctx, layer, head);
       rows.first[rows.n] = static_cast<uint32_t>(spec.first_visible(layer, position));
       rows.limit[rows.n] = static_cast<uint32_t>(position + 1);
       if (++rows.n == kMaxAttentionRows) flush();
@@ -125,41 +145,44 @@ void attend_tile(StepContext& ctx, size_t layer, const Tile& tile, size_t kv_hea
   flush();
 }
 
-void merge_tile(StepContext& ctx, const Tile& tile, size_t kv_head, const float* partials) {
-  const ModelSpec& spec = ctx.spec;
-  const size_t group = group_of(spec), row_size = spec.head_dim + 2;
-  for (size_t row = 0; row < tile.n * group; ++row) {
+void merge_tile(StepContext& ctx, size_t layer, const HeadGroups& groups, const Tile& tile, size_t group,
+                const float* partials) {
+  const size_t row_size = ctx.spec.value_width() + 2;
+  for (size_t row = 0; row < tile.n * groups.heads; ++row) {
+    const size_t head = group * groups.heads + row % groups.heads;
     AttentionMergeArgs args;
     args.partials = partials + row * row_size;
-    args.stride = tile.n * group * row_size;
+    args.stride = tile.n * groups.heads * row_size;
     args.n_spans = tile.n_spans;
-    args.head_dim = spec.head_dim;
-    args.out = ctx.act.attended.row(tile.row + row / group) + first_column(spec, kv_head) + row % group * spec.head_dim;
+    args.value_dim = ctx.spec.value_width();
+    args.out = output(ctx, tile.row + row / groups.heads, head);
+    args.sink = sink_of(ctx, layer, head);
     ctx.kernels.attention_merge(args);
   }
 }
 
 // One task; returns whether its tile's outputs are complete with it.
-bool run_task(StepContext& ctx, size_t layer, AttentionGrid& grid, const AttentionGrid::Task& task) {
+bool run_task(StepContext& ctx, size_t layer, const HeadGroups& groups, AttentionGrid& grid, const AttentionGrid::Task& task) {
   const Tile& tile = grid.tiles[task.tile];
   if (tile.n_spans == 0) {
-    attend_tile(ctx, layer, tile, task.kv_head, nullptr, 0);
+    attend_tile(ctx, layer, groups, tile, task.group, nullptr, 0);
     return true;
   }
-  const size_t span_size = tile.n * group_of(ctx.spec) * (ctx.spec.head_dim + 2);
-  float* partials = grid.partials.data() + tile.first_partial + task.kv_head * tile.n_spans * span_size;
-  attend_tile(ctx, layer, tile, task.kv_head, partials + task.span * span_size, tile.first_span + task.span);
-  std::atomic_ref<uint32_t> unfinished(grid.unfinished[tile.first_counter + task.kv_head]);
+  const size_t span_size = tile.n * groups.heads * (ctx.spec.value_width() + 2);
+  float* partials = grid.partials.data() + tile.first_partial + task.group * tile.n_spans * span_size;
+  attend_tile(ctx, layer, groups, tile, task.group, partials + task.span * span_size, tile.first_span + task.span);
+  std::atomic_ref<uint32_t> unfinished(grid.unfinished[tile.first_counter + task.group]);
   if (unfinished.fetch_sub(1, std::memory_order_acq_rel) != 1) return false;
-  merge_tile(ctx, tile, task.kv_head, partials);
+  merge_tile(ctx, layer, groups, tile, task.group, partials);
   return true;
 }
 
 }  // namespace
 
 void attend(StepContext& ctx, size_t layer) {
+  const HeadGroups groups(ctx.spec);
   AttentionGrid& grid = ctx.act.attention;
-  make_grid(ctx, layer, grid);
+  make_grid(ctx, layer, groups, grid);
   const size_t n = ctx.plan.n_tokens();
   const auto store = [&](size_t at) {
     const Tile& tile = grid.tiles[at];
@@ -172,17 +195,18 @@ void attend(StepContext& ctx, size_t layer) {
     ctx.team.run(grid.tiles.size(), store);
   }
   ctx.enter(Part::attention);
-  // A KV head's columns are rounded with the task that completes them, where they are whole blocks.
-  const size_t columns = group_of(ctx.spec) * ctx.spec.head_dim;
-  const bool whole_blocks = columns % kQuantBlock == 0;
+  // A group's columns are rounded with the task that completes them, where they are whole blocks.
+  const size_t columns = groups.heads * ctx.spec.value_dim;
+  const bool whole_blocks = !ctx.spec.is_latent() && columns % kQuantBlock == 0;
   ctx.team.run(grid.tasks.size(), [&](size_t at) {
     const AttentionGrid::Task& task = grid.tasks[at];
-    if (!run_task(ctx, layer, grid, task) || !whole_blocks) return;
+    if (!run_task(ctx, layer, groups, grid, task) || !whole_blocks) return;
     const Tile& tile = grid.tiles[task.tile];
     for (size_t t = 0; t < tile.n; ++t) {
-      ctx.act.attended.quantize(ctx.kernels, tile.row + t, first_column(ctx.spec, task.kv_head), columns);
+      ctx.act.attended.quantize(ctx.kernels, tile.row + t, task.group * columns, columns);
     }
   });
+  if (ctx.spec.is_latent()) return quantize_rows(ctx, ctx.act.by_head, n * ctx.spec.n_heads);
   if (!whole_blocks) quantize_rows(ctx, ctx.act.attended, n);
 }
 

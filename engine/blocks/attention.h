@@ -7,7 +7,8 @@
 
 namespace siskin {
 
-// Reads act.q, act.k, act.v of all tokens; stores K and V of this step; writes act.attended (and its int8 and bf16 forms).
+// Reads act.q, act.k, act.v of all tokens; stores K and V of this step; writes act.attended (and its int8 and bf16 forms). Of
+// latents: reads act.q_latent and act.k, writes act.by_head.
 void attend(StepContext& ctx, size_t layer);
 
 }  // namespace siskin

@@ -2,76 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numbers>
 
 #include "engine/blocks/attention.h"
 #include "engine/blocks/ffn.h"
+#include "engine/blocks/latent.h"
 #include "engine/blocks/linear.h"
 #include "engine/blocks/norm.h"
-#include "formats/blocks/codec.h"
+#include "engine/models/rope.h"
 #include "formats/try.h"
 
 namespace siskin {
 namespace {
-
-// Llama 3's long-context scaling: low frequencies are divided by `factor`, high ones kept, those between blended.
-// Source: Llama 3.1's reference code (apply_scaling in models/llama3/reference_impl/model.py).
-std::vector<float> llama3_divisors(const ModelSpec& spec, double factor, double low, double high, double old_ctx) {
-  std::vector<float> divisors(spec.n_rot / 2, 1.0f);
-  for (size_t j = 0; j < divisors.size(); ++j) {
-    const double exponent = 2.0 * static_cast<double>(j) / static_cast<double>(spec.n_rot);
-    const double wavelength = 2 * std::numbers::pi * std::pow(spec.rope.base, exponent);
-    if (wavelength < old_ctx / high) continue;
-    if (wavelength > old_ctx / low) {
-      divisors[j] = static_cast<float>(factor);
-    } else {
-      const double smooth = (old_ctx / wavelength - low) / (high - low);
-      divisors[j] = static_cast<float>(1.0 / ((1 - smooth) / factor + smooth));
-    }
-  }
-  return divisors;
-}
-
-Status parse_rope(const ModelFile& file, ModelSpec& spec) {
-  const Metadata& meta = file.metadata();
-  const std::string rope = spec.architecture + ".rope.";
-  SISKIN_TRY(const double base, meta.f64_or(rope + "freq_base", 10000.0));
-  SISKIN_TRY(const uint64_t n_rot, meta.u64_or(rope + "dimension_count", spec.head_dim));
-  SISKIN_TRY(const std::string scaling, meta.string_or(rope + "scaling.type", "none"));
-  SISKIN_TRY(const double factor, meta.f64_or(rope + "scaling.factor", 1.0));
-  if (!(base > 0) || base > std::numeric_limits<float>::max())
-    return bad_model(file, rope + "freq_base: expected a positive number");
-  if (n_rot == 0 || n_rot % 2 != 0 || n_rot > spec.head_dim) {
-    return bad_model(file, rope + "dimension_count: " + std::to_string(n_rot) + ", expected an even number up to " +
-                               std::to_string(spec.head_dim));
-  }
-  spec.rope.base = static_cast<float>(base);
-  spec.n_rot = n_rot;
-  spec.rope.interleaved = rope_pairing(file) == RopePairing::interleaved;
-  if (scaling == "linear") {
-    if (!(factor > 0)) return bad_model(file, rope + "scaling.factor: expected a positive number");
-    spec.rope.linear_factor = static_cast<float>(factor);
-  } else if (scaling == "llama3") {
-    SISKIN_TRY(const double low, meta.f64(rope + "scaling.low_freq_factor"));
-    SISKIN_TRY(const double high, meta.f64(rope + "scaling.high_freq_factor"));
-    SISKIN_TRY(const double old_ctx, meta.f64(rope + "scaling.original_context_length"));
-    if (!(factor > 0) || !(low > 0) || !(high > low) || !(old_ctx > 0))
-      return bad_model(file, rope + "scaling: bad llama3 factors");
-    spec.rope.divisors = llama3_divisors(spec, factor, low, high, old_ctx);
-  } else if (scaling != "none") {
-    return Error{ErrorCode::unsupported, file.path().filename().string() + ": rope scaling '" + scaling + "' is not built"};
-  }
-  if (const TensorView* factors = file.find("rope_freqs.weight"); factors != nullptr) {
-    if (factors->shape != Shape{spec.n_rot / 2} || !dtype_info(factors->type).built) {
-      return bad_model(file,
-                       "rope_freqs.weight: shape " + shape_text(factors->shape) + ", expected " + shape_text({spec.n_rot / 2}));
-    }
-    spec.rope.divisors.resize(spec.n_rot / 2);
-    decode_row(factors->type, factors->slices[0], spec.rope.divisors.data(), spec.rope.divisors.size());
-  }
-  return {};
-}
 
 void embed(StepContext& ctx) {
   ctx.enter(Part::embedding);
@@ -129,6 +70,7 @@ Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& archit
     return bad_model(file, "head dimension " + std::to_string(spec.head_dim) + ", expected an even number up to " +
                                std::to_string(kMaxHeadDim));
   }
+  spec.value_dim = spec.head_dim;
   spec.attention_scale = 1.0f / std::sqrt(static_cast<float>(spec.head_dim));
   spec.router = router;
   SISKIN_TRY_STATUS(parse_mixture(file, spec));
@@ -152,8 +94,8 @@ void begin_step(StepContext& ctx) {
   ctx.act.residual.resize(n * spec.d_model);
   ctx.act.delta.resize(n * spec.d_model);
   ctx.act.q.resize(n * spec.d_q());
-  ctx.act.k.resize(n * spec.d_kv());
-  ctx.act.v.resize(n * spec.d_kv());
+  ctx.act.k.resize(n * spec.d_k());
+  if (!spec.is_latent()) ctx.act.v.resize(n * spec.d_v());
   embed(ctx);
 }
 
@@ -173,8 +115,9 @@ void project_qkv(StepContext& ctx, size_t layer) {
 void attend_and_project(StepContext& ctx, size_t layer) {
   const Tensor& wo = ctx.weights.get(Slot::attn_output, layer);
   const size_t n = ctx.plan.n_tokens();
-  ctx.act.attended.resize(n, ctx.spec.d_q(), reads_int8(ctx, wo, n));
+  ctx.act.attended.resize(n, ctx.spec.d_attended(), reads_int8(ctx, wo, n));
   attend(ctx, layer);
+  if (ctx.spec.is_latent()) values_of_latents(ctx, layer);
   ctx.enter(Part::attn_output);
   const LinearJob output{&wo.slices[0], ctx.act.delta.data()};
   linear(ctx, ctx.act.attended, n, {&output, 1});

@@ -39,7 +39,9 @@ inline Presence moe(const ModelSpec& s, size_t layer) { return s.is_moe(layer) ?
 inline Presence shared(const ModelSpec& s, size_t layer) { return s.d_shared > 0 ? moe(s, layer) : Presence::absent; }
 inline size_t d_model(const ModelSpec& s) { return s.d_model; }
 inline size_t d_q(const ModelSpec& s) { return s.d_q(); }
-inline size_t d_kv(const ModelSpec& s) { return s.d_kv(); }
+inline size_t d_k(const ModelSpec& s) { return s.d_k(); }
+inline size_t d_v(const ModelSpec& s) { return s.d_v(); }
+inline size_t d_attended(const ModelSpec& s) { return s.d_attended(); }
 inline size_t head_dim(const ModelSpec& s) { return s.head_dim; }
 inline size_t d_ff(const ModelSpec& s) { return s.d_ff; }
 inline size_t d_expert(const ModelSpec& s) { return s.d_expert; }

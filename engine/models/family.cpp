@@ -5,7 +5,8 @@
 namespace siskin {
 namespace {
 
-constexpr const Family* kFamilies[] = {&kLlamaFamily, &kOlmoeFamily, &kQwen2Family, &kGemma3Family};
+constexpr const Family* kFamilies[] = {&kLlamaFamily,  &kOlmoeFamily,    &kQwen2Family,
+                                      &kGemma3Family, &kDeepseekFamily, &kDeepseek2Family, &kGptOssFamily};
 
 }  // namespace
 

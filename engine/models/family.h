@@ -22,7 +22,10 @@ struct Family {
   void (*forward)(StepContext& ctx);
 };
 
+extern const Family kDeepseekFamily;
+extern const Family kDeepseek2Family;
 extern const Family kGemma3Family;
+extern const Family kGptOssFamily;
 extern const Family kLlamaFamily;
 extern const Family kOlmoeFamily;
 extern const Family kQwen2Family;

@@ -32,8 +32,9 @@ struct MatrixJob {
 
   void pack(size_t strip, std::byte* out) const {
     const size_t slice = strip / strips_per_slice, first_row = strip % strips_per_slice * kStripRows;
-    const std::byte* rows = source->slices[slice] + first_row * row_bytes(source->type, source->cols());
-    pack_strips(source->type, rows, source->rows() - first_row, source->cols(), 0, 1, out);
+    const size_t rows = std::min(kStripRows, source->rows() - first_row);
+    std::vector<std::byte> room;
+    pack_strips(source->type, rows_of(*source, slice, first_row, rows, room), rows, source->cols(), 0, 1, out);
   }
 };
 

@@ -33,10 +33,9 @@ struct TensorJob {
   bool add_one = false;  // to every value
 
   size_t rows() const { return source->elements() / source->cols(); }
-  const std::byte* source_row(size_t row) const {
+  const std::byte* source_row(size_t row, std::vector<std::byte>& room) const {
     const size_t from = head_dim == 0 ? row : half_split_row(row, head_dim);
-    const size_t rows_per_slice = rows() / source->slices.size();
-    return source->slices[from / rows_per_slice] + from % rows_per_slice * row_bytes(source->type, source->cols());
+    return rows_of(*source, from / source->rows(), from % source->rows(), 1, room);
   }
 };
 
@@ -44,8 +43,9 @@ void convert_rows(const TensorJob& job, size_t first, size_t last, std::byte* ou
   const size_t cols = job.source->cols();
   const size_t bytes = row_bytes(job.type, cols);
   std::vector<float> values(cols);
+  std::vector<std::byte> room;
   for (size_t row = first; row < last; ++row, out += bytes) {
-    const std::byte* from = job.source_row(row);
+    const std::byte* from = job.source_row(row, room);
     if (job.type == job.source->type) {  // requantising to the same type would only add rounding
       std::memcpy(out, from, bytes);
       continue;
@@ -78,9 +78,8 @@ Status produce_run(const TensorJob& job, tbb::task_arena& arena, size_t run, std
   if (job.source->shape.size() < 2) return convert_vector(job, out.data());
   const size_t bytes = row_bytes(job.type, job.source->cols());
   const size_t first = run * job.runs.rows_per_run;
-  fork_join(arena, 0, job.runs.rows_per_run, 16, [&](size_t begin, size_t end) {
-    convert_rows(job, first + begin, first + end, out.data() + begin * bytes);
-  });
+  fork_join(arena, 0, job.runs.rows_per_run, 16,
+            [&](size_t begin, size_t end) { convert_rows(job, first + begin, first + end, out.data() + begin * bytes); });
   return {};
 }
 

@@ -1,10 +1,10 @@
 #include "engine/state/kv_cache.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
-
-#include <sys/mman.h>
 
 namespace siskin {
 namespace {
@@ -78,14 +78,15 @@ KvSequence::~KvSequence() {
 
 Status KvSequence::grow(size_t length) {
   const KvShape& shape = pool_.shape();
-  const size_t head = kKvPositions * kv_row_bytes(shape.type, shape.head_dim);
+  const size_t keys = kKvPositions * shape.key_bytes(), head = keys + kKvPositions * shape.value_bytes();
   while (owned_.size() * kKvPositions < length) {
     std::byte* memory = pool_.take();
     if (memory == nullptr) return Error{ErrorCode::out_of_memory, "no memory for another KV block"};
     const size_t index = owned_.size();
     owned_.push_back(memory);
     for (size_t chain = 0; chain < shape.n_layers * shape.n_kv_heads; ++chain) {
-      table_[chain * max_blocks_ + index] = {memory + chain * 2 * head, memory + chain * 2 * head + head};
+      std::byte* k = memory + chain * head;
+      table_[chain * max_blocks_ + index] = {k, shape.latent ? nullptr : k + keys};
     }
   }
   return {};

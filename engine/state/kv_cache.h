@@ -1,14 +1,14 @@
 // The KV cache: fixed blocks of positions, owned by a pool, chained per sequence. Layout of a block: kernels.h, KvBlock.
 #pragma once
 
+#include <siskin/kv_type.h>
+#include <siskin/result.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <vector>
-
-#include <siskin/kv_type.h>
-#include <siskin/result.h>
 
 #include "kernels/kernels.h"
 
@@ -19,11 +19,15 @@ DType kv_dtype(KvType type);
 struct KvShape {
   size_t n_layers = 0;
   size_t n_kv_heads = 0;
-  size_t head_dim = 0;
+  size_t key_dim = 0;
+  size_t value_dim = 0;
+  bool latent = false;  // a value is the beginning of its key, and is kept once
   DType type = DType::F16;
 
-  // Bytes of one position: K and V, all layers and heads.
-  uint64_t bytes_per_position() const { return uint64_t{n_layers} * n_kv_heads * 2 * kv_row_bytes(type, head_dim); }
+  uint64_t key_bytes() const { return kv_row_bytes(type, key_dim); }
+  uint64_t value_bytes() const { return latent ? 0 : kv_row_bytes(type, value_dim); }
+  // Of one position: K and V, all layers and heads.
+  uint64_t bytes_per_position() const { return uint64_t{n_layers} * n_kv_heads * (key_bytes() + value_bytes()); }
   uint64_t bytes_per_block() const { return bytes_per_position() * kKvPositions; }
 };
 
@@ -35,7 +39,7 @@ class KvPool {
   const KvShape& shape() const { return shape_; }
   bool reserve(size_t blocks);  // false: not now (others hold them)
   void unreserve(size_t blocks) { reserved_ -= blocks; }
-  std::byte* take();            // 64-byte aligned. REQUIRES: reserved. nullptr when the system has no memory
+  std::byte* take();  // 64-byte aligned. REQUIRES: reserved. nullptr when the system has no memory
   void give_back(std::byte* block) { free_.push_back(block); }
   size_t max_blocks() const { return max_blocks_; }
 

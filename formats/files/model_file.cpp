@@ -8,6 +8,7 @@
 
 #include "formats/check.h"
 #include "formats/files/error_text.h"
+#include "formats/files/latent_tensors.h"
 #include "formats/files/model_parts.h"
 #include "formats/packed_file.h"
 #include "formats/try.h"
@@ -68,6 +69,7 @@ Result<ModelFile> ModelFile::open(const std::filesystem::path& path) {
   state->path = path;
   state->is_hugging_face = std::filesystem::is_directory(status);
   SISKIN_TRY(state->parts, state->is_hugging_face ? open_hf_folder(path) : open_file(path));
+  if (!state->parts.packed) SISKIN_TRY_STATUS(split_latents(state->parts, path.filename().string()));
   for (size_t i = 0; i < state->parts.tensors.size(); ++i) state->index.emplace(state->parts.tensors[i].name, i);
   return ModelFile(std::move(state));
 }
@@ -127,9 +129,10 @@ void ModelFile::keep_mapped() const {
 
 RopePairing rope_pairing(const ModelFile& file) {
   if (file.is_packed()) return *file.state_->parts.packed;
-  // llama.cpp's converter permutes q and k for the llama architecture alone; every other one keeps Hugging Face's order.
+  // llama.cpp's converter permutes q and k for these architectures alone; every other one keeps Hugging Face's order.
   const auto architecture = file.metadata().string_or("general.architecture", "");
-  const bool permuted = !file.is_hugging_face() && architecture && *architecture == "llama";
+  if (architecture && *architecture == "deepseek2") return RopePairing::interleaved;  // there too
+  const bool permuted = !file.is_hugging_face() && architecture && (*architecture == "llama" || *architecture == "deepseek");
   return permuted ? RopePairing::interleaved : RopePairing::half_split;
 }
 

@@ -20,19 +20,24 @@ using siskin::KvBlock;
 
 constexpr size_t kKvStrips = kKvPositions / kStripRows;
 
-// A group of rows on their way through the spans. Rows of `sums` and `part` lie head_dim apart.
-template <size_t kAttentionRows>
-struct AttentionState {
-  alignas(64) float weights[kAttentionRows][kAttentionSpan];  // a span's scores, then exp(score - largest)
-  alignas(64) float part[kAttentionRows * kMaxHeadDim];       // of this span
-  alignas(64) float sums[kAttentionRows * kMaxHeadDim];       // of the spans before it
-  float part_largest[kAttentionRows], part_total[kAttentionRows];
-  float largest[kAttentionRows], total[kAttentionRows];
-  size_t begin[kAttentionRows], end[kAttentionRows];  // positions of this span that the row may see
+// A group of rows on their way through the spans, what every body needs. Rows of `sums` and `part` lie value_dim apart.
+template <size_t kRows>
+struct SpanState {
+  static constexpr size_t kMostRows = kRows;
+  alignas(64) float part[kRows * kMaxHeadDim];  // of this span
+  alignas(64) float sums[kRows * kMaxHeadDim];  // of the spans before it
+  float part_largest[kRows], part_total[kRows];
+  float largest[kRows], total[kRows];
+  size_t begin[kRows], end[kRows];  // positions of this span that the row may see
+};
+
+template <size_t kRows>
+struct AttentionState : SpanState<kRows> {
+  alignas(64) float weights[kRows][kAttentionSpan];  // a span's scores, then exp(score - largest)
 };
 
 template <class V>
-using StateOf = AttentionState<V::kAttentionRows>;
+using StateOf = AttentionState<V::kAttentionRows>;  // of keys and values that lie apart
 
 // weights[r][p] = q[r] . K[p] for the 32 slots of a block; those that a row may not see are dropped afterwards.
 template <class V, class T>
@@ -51,7 +56,7 @@ struct ScoreTile {
         SISKIN_UNROLL
         for (size_t r = 0; r < kRows; ++r) acc[s][r] = V::zero();
       }
-      add_products(block, args.head_dim, strip, q, acc);
+      add_products(block, args.key_dim, args.value_dim, strip, q, acc);
       SISKIN_UNROLL
       for (size_t r = 0; r < kRows; ++r) {
         SISKIN_UNROLL
@@ -61,22 +66,21 @@ struct ScoreTile {
   }
 
   template <size_t kStrips, size_t kRows>
-  [[gnu::always_inline]] static inline void add_products(const KvBlock* block, size_t head_dim, size_t strip,
+  [[gnu::always_inline]] static inline void add_products(const KvBlock* block, size_t key_dim, size_t value_dim, size_t strip,
                                                          const float* const (&q)[kRows], typename V::F (&acc)[kStrips][kRows]) {
-    // V is read next, and is as long as K.
-    const std::byte* ahead = block->v + strip * head_dim * kStripRows * T::kBytes;
-    for (size_t begin = 0; begin < head_dim; begin += kQuantBlock) {
-      const size_t end = head_dim - begin < kQuantBlock ? head_dim : begin + kQuantBlock;
+    // V is read next, and is about as long as K.
+    const std::byte* ahead = block->v + strip * value_dim * kStripRows * T::kBytes;
+    for (size_t begin = 0; begin < key_dim; begin += kQuantBlock) {
+      const size_t end = key_dim - begin < kQuantBlock ? key_dim : begin + kQuantBlock;
       typename T::template KScale<V> scale[kStrips];
       SISKIN_UNROLL
-      for (size_t s = 0; s < kStrips; ++s)
-        scale[s] = T::template k_scale<V>(block->k, head_dim, strip + s, begin / kQuantBlock);
+      for (size_t s = 0; s < kStrips; ++s) scale[s] = T::template k_scale<V>(block->k, key_dim, strip + s, begin / kQuantBlock);
       for (size_t d = begin; d < end; ++d) {
         __builtin_prefetch(ahead + d * kStrips * kStripRows * T::kBytes);
         typename V::F wide[kStrips];
         SISKIN_UNROLL
         for (size_t s = 0; s < kStrips; ++s) {
-          wide[s] = T::template k_values<V>(block->k + ((strip + s) * head_dim + d) * kStripRows * T::kBytes, scale[s]);
+          wide[s] = T::template k_values<V>(block->k + ((strip + s) * key_dim + d) * kStripRows * T::kBytes, scale[s]);
         }
         SISKIN_UNROLL
         for (size_t r = 0; r < kRows; ++r) {
@@ -93,27 +97,27 @@ struct ScoreTile {
 template <class V, class T>
 struct OutputTile {
   template <size_t kRows>
-  [[gnu::noinline]] static void run(const KvBlock* blocks, size_t head_dim, size_t first, size_t begin, size_t end,
+  [[gnu::noinline]] static void run(const KvBlock* blocks, size_t value_dim, size_t first, size_t begin, size_t end,
                                     StateOf<V>& state) {
     constexpr size_t columns = V::kOutputVectors / kRows < 4 ? V::kOutputVectors / kRows : 4;
     size_t d = 0;
-    for (; d + columns * kStripRows <= head_dim; d += columns * kStripRows) {
-      add<kRows, columns>(blocks, head_dim, first, begin, end, d, kStripRows, state);
+    for (; d + columns * kStripRows <= value_dim; d += columns * kStripRows) {
+      add<kRows, columns>(blocks, value_dim, first, begin, end, d, kStripRows, state);
     }
-    for (; d < head_dim; d += kStripRows) {
-      add<kRows, 1>(blocks, head_dim, first, begin, end, d, head_dim - d < kStripRows ? head_dim - d : kStripRows, state);
+    for (; d < value_dim; d += kStripRows) {
+      add<kRows, 1>(blocks, value_dim, first, begin, end, d, value_dim - d < kStripRows ? value_dim - d : kStripRows, state);
     }
   }
 
   template <size_t kRows, size_t kColumns>
-  [[gnu::always_inline]] static inline void add(const KvBlock* blocks, size_t head_dim, size_t first, size_t begin, size_t end,
+  [[gnu::always_inline]] static inline void add(const KvBlock* blocks, size_t value_dim, size_t first, size_t begin, size_t end,
                                                 size_t d, size_t n, StateOf<V>& state) {
     typename V::F acc[kColumns][kRows];
-    float* part = state.part + first * head_dim + d;
+    float* part = state.part + first * value_dim + d;
     SISKIN_UNROLL
     for (size_t r = 0; r < kRows; ++r) {
       SISKIN_UNROLL
-      for (size_t c = 0; c < kColumns; ++c) acc[c][r] = V::load_rows(part + r * head_dim + c * kStripRows, n);
+      for (size_t c = 0; c < kColumns; ++c) acc[c][r] = V::load_rows(part + r * value_dim + c * kStripRows, n);
     }
     for (size_t p = begin; p < end;) {
       const KvBlock& block = blocks[p / kKvPositions];
@@ -122,7 +126,7 @@ struct OutputTile {
         typename V::F wide[kColumns];
         SISKIN_UNROLL
         for (size_t c = 0; c < kColumns; ++c) {
-          wide[c] = T::template v_values<V>(block.v, head_dim, p % kKvPositions, d + c * kStripRows, n);
+          wide[c] = T::template v_values<V>(block.v, value_dim, p % kKvPositions, d + c * kStripRows, n);
         }
         SISKIN_UNROLL
         for (size_t r = 0; r < kRows; ++r) {
@@ -135,7 +139,7 @@ struct OutputTile {
     SISKIN_UNROLL
     for (size_t r = 0; r < kRows; ++r) {
       SISKIN_UNROLL
-      for (size_t c = 0; c < kColumns; ++c) V::store(part + r * head_dim + c * kStripRows, acc[c][r], n);
+      for (size_t c = 0; c < kColumns; ++c) V::store(part + r * value_dim + c * kStripRows, acc[c][r], n);
     }
   }
 };
@@ -207,7 +211,7 @@ inline void weigh_rows(float scale, size_t rows, State& state) {
 
 // The positions that all rows see go together; what only some see goes row by row before and after them.
 template <class V, class T>
-inline void add_outputs(const KvBlock* blocks, size_t head_dim, size_t rows, StateOf<V>& state) {
+inline void add_outputs(const KvBlock* blocks, size_t value_dim, size_t rows, StateOf<V>& state) {
   size_t begin = 0, end = kAttentionSpan;
   for (size_t r = 0; r < rows; ++r) {
     begin = state.begin[r] > begin ? state.begin[r] : begin;
@@ -215,24 +219,26 @@ inline void add_outputs(const KvBlock* blocks, size_t head_dim, size_t rows, Sta
   }
   if (begin >= end) begin = end = 0;
   const auto alone = [&](size_t r, size_t from, size_t to) {
-    if (from < to) OutputTile<V, T>::template run<1>(blocks, head_dim, r, from, to, state);
+    if (from < to) OutputTile<V, T>::template run<1>(blocks, value_dim, r, from, to, state);
   };
   for (size_t r = 0; r < rows && begin < end; ++r) alone(r, state.begin[r], begin);
   if (begin < end) {
-    run_attention_rows<OutputTile<V, T>, V::kAttentionRows>(rows, blocks, head_dim, size_t{0}, begin, end, state);
+    run_attention_rows<OutputTile<V, T>, V::kAttentionRows>(rows, blocks, value_dim, size_t{0}, begin, end, state);
   }
   for (size_t r = 0; r < rows; ++r) alone(r, end > state.begin[r] ? end : state.begin[r], state.end[r]);
 }
 
-// A span's scores, weights and sums, for rows [first, first + rows).
-template <class V, class A, class T>
-inline void attend_span(const AttentionArgs& args, size_t first, size_t rows, size_t span, StateOf<V>& state) {
+// Which positions of a span each row sees, and whether any sees one: [begin, end) is all of theirs.
+template <class State>
+inline bool enter_span(const AttentionArgs& args, size_t first, size_t rows, size_t span, State& state, size_t& begin,
+                       size_t& end) {
   const size_t origin = span * kAttentionSpan;
   const auto within = [&](size_t position) {
     const size_t at = position > origin ? position - origin : 0;
     return at < kAttentionSpan ? at : kAttentionSpan;
   };
-  size_t begin = kAttentionSpan, end = 0;
+  begin = kAttentionSpan;
+  end = 0;
   for (size_t r = 0; r < rows; ++r) {
     state.begin[r] = within(args.first ? args.first[first + r] : 0);
     state.end[r] = within(args.limit[first + r]);
@@ -244,32 +250,49 @@ inline void attend_span(const AttentionArgs& args, size_t first, size_t rows, si
     begin = state.begin[r] < begin ? state.begin[r] : begin;
     end = state.end[r] > end ? state.end[r] : end;
   }
-  __builtin_memset(state.part, 0, rows * args.head_dim * sizeof(float));
-  if (begin >= end) return;
-  const KvBlock* blocks = args.blocks + origin / kKvPositions;
-  for (size_t p = begin / kKvPositions * kKvPositions; p < end; p += kKvPositions) {
-    // One row's scores of a block, and the rows after it, start at column p.
-    auto* weights = reinterpret_cast<float(*)[kAttentionSpan]>(&state.weights[0][p]);
-    run_attention_rows<ScoreTile<V, T>, V::kAttentionRows>(rows, args, blocks + p / kKvPositions, first, weights);
-  }
-  weigh_rows<A>(args.scale, rows, state);
-  add_outputs<V, T>(blocks, args.head_dim, rows, state);
+  return begin < end;
 }
+
+// A span's scores, weights and sums, for rows [first, first + rows).
+template <class V, class A, class T>
+struct HeadSpan {
+  using State = AttentionState<V::kAttentionRows>;
+  static size_t rows_of(size_t left) {
+    size_t rows = V::kAttentionRows;
+    while (rows > left) rows /= 2;
+    return rows;
+  }
+  static void start(const AttentionArgs&, size_t, size_t, State&) {}
+  static void run(const AttentionArgs& args, size_t first, size_t rows, size_t span, State& state) {
+    size_t begin, end;
+    const bool seen = enter_span(args, first, rows, span, state, begin, end);
+    __builtin_memset(state.part, 0, rows * args.value_dim * sizeof(float));
+    if (!seen) return;
+    const KvBlock* blocks = args.blocks + span * kAttentionSpan / kKvPositions;
+    for (size_t p = begin / kKvPositions * kKvPositions; p < end; p += kKvPositions) {
+      // One row's scores of a block, and the rows after it, start at column p.
+      auto* weights = reinterpret_cast<float(*)[kAttentionSpan]>(&state.weights[0][p]);
+      run_attention_rows<ScoreTile<V, T>, V::kAttentionRows>(rows, args, blocks + p / kKvPositions, first, weights);
+    }
+    weigh_rows<A>(args.scale, rows, state);
+    add_outputs<V, T>(blocks, args.value_dim, rows, state);
+  }
+};
 
 // sums, largest and total of the spans so far, joined by one more.
 template <class A>
-inline void merge_span(const float* part, float part_largest, float part_total, size_t head_dim, float* sums, float& largest,
+inline void merge_span(const float* part, float part_largest, float part_total, size_t width, float* sums, float& largest,
                        float& total) {
   if (part_total == 0.0f) return;
   if (total == 0.0f) {
-    __builtin_memcpy(sums, part, head_dim * sizeof(float));
+    __builtin_memcpy(sums, part, width * sizeof(float));
     largest = part_largest;
     total = part_total;
     return;
   }
   const float common = part_largest > largest ? part_largest : largest;
   const Batch<A> old_weight = exp_of<A>(Batch<A>(largest - common)), new_weight = exp_of<A>(Batch<A>(part_largest - common));
-  map_row<A>(sums, sums, head_dim, 0.0f, [&](const Batch<A>& v, size_t d, size_t n) {
+  map_row<A>(sums, sums, width, 0.0f, [&](const Batch<A>& v, size_t d, size_t n) {
     return xsimd::fma(v, old_weight, load_row<A>(part + d, n) * new_weight);
   });
   float lanes[Batch<A>::size];
@@ -278,22 +301,30 @@ inline void merge_span(const float* part, float part_largest, float part_total, 
   largest = common;
 }
 
+// sums / (total + exp(sink - largest)); without a sink, sums / total.
 template <class A>
-inline void divide_row(const float* sums, float total, float* out, size_t head_dim) {
+inline void divide_row(const float* sums, float largest, float total, const float* sink, float* out, size_t width) {
+  if (sink != nullptr) {
+    float lanes[Batch<A>::size];
+    exp_of<A>(Batch<A>(*sink - largest)).store_unaligned(lanes);
+    total += lanes[0];
+  }
   const Batch<A> inverse(1.0f / total);
-  map_row<A>(sums, out, head_dim, 0.0f, [&](const Batch<A>& v, size_t, size_t) { return v * inverse; });
+  map_row<A>(sums, out, width, 0.0f, [&](const Batch<A>& v, size_t, size_t) { return v * inverse; });
 }
 
-template <class V, class A, class T>
-inline void attend_rows(const AttentionArgs& args, size_t first, size_t rows, StateOf<V>& state) {
-  const size_t head_dim = args.head_dim;
+// Span: how the scores and sums of a span are made (HeadSpan).
+template <class A, class Span>
+inline void attend_rows(const AttentionArgs& args, size_t first, size_t rows, typename Span::State& state) {
+  const size_t width = args.value_dim;
+  Span::start(args, first, rows, state);
   if (args.partials != nullptr) {
-    attend_span<V, A, T>(args, first, rows, args.span, state);
+    Span::run(args, first, rows, args.span, state);
     for (size_t r = 0; r < rows; ++r) {
-      float* out = args.partials + (first + r) * (head_dim + 2);
-      __builtin_memcpy(out, state.part + r * head_dim, head_dim * sizeof(float));
-      out[head_dim] = state.part_largest[r];
-      out[head_dim + 1] = state.part_total[r];
+      float* out = args.partials + (first + r) * (width + 2);
+      __builtin_memcpy(out, state.part + r * width, width * sizeof(float));
+      out[width] = state.part_largest[r];
+      out[width + 1] = state.part_total[r];
     }
     return;
   }
@@ -305,38 +336,25 @@ inline void attend_rows(const AttentionArgs& args, size_t first, size_t rows, St
     state.total[r] = 0.0f;
   }
   for (size_t span = begin / kAttentionSpan; span * kAttentionSpan < end; ++span) {
-    attend_span<V, A, T>(args, first, rows, span, state);
+    Span::run(args, first, rows, span, state);
     for (size_t r = 0; r < rows; ++r) {
-      merge_span<A>(state.part + r * head_dim, state.part_largest[r], state.part_total[r], head_dim, state.sums + r * head_dim,
+      merge_span<A>(state.part + r * width, state.part_largest[r], state.part_total[r], width, state.sums + r * width,
                     state.largest[r], state.total[r]);
     }
   }
   // Last, because out[i] may be q[i].
-  for (size_t r = 0; r < rows; ++r) divide_row<A>(state.sums + r * head_dim, state.total[r], args.out[first + r], head_dim);
-}
-
-template <class V, class A, class T>
-[[gnu::noinline]] void attend_all(const AttentionArgs& args) {
-  StateOf<V> state;
-  for (size_t first = 0; first < args.n_rows;) {
-    size_t rows = V::kAttentionRows;
-    while (rows > args.n_rows - first) rows /= 2;
-    attend_rows<V, A, T>(args, first, rows, state);
-    first += rows;
+  for (size_t r = 0; r < rows; ++r) {
+    const float* sink = args.sinks == nullptr ? nullptr : args.sinks[first + r];
+    divide_row<A>(state.sums + r * width, state.largest[r], state.total[r], sink, args.out[first + r], width);
   }
 }
 
-template <class V, class A>
-void attention(const AttentionArgs& args) noexcept {
-  switch (args.kv_type) {
-    case siskin::DType::F32:
-      return attend_all<V, A, KvF32>(args);
-    case siskin::DType::BF16:
-      return attend_all<V, A, KvBf16>(args);
-    case siskin::DType::Q8_0:
-      return attend_all<V, A, KvQ8>(args);
-    default:
-      return attend_all<V, A, KvF16>(args);
+template <class A, class Span>
+[[gnu::noinline]] void attend_all(const AttentionArgs& args) {
+  typename Span::State state;
+  for (size_t first = 0, rows; first < args.n_rows; first += rows) {
+    rows = Span::rows_of(args.n_rows - first);
+    attend_rows<A, Span>(args, first, rows, state);
   }
 }
 
@@ -346,9 +364,9 @@ void attention_merge(const AttentionMergeArgs& args) noexcept {
   float largest = 0.0f, total = 0.0f;
   for (size_t span = 0; span < args.n_spans; ++span) {
     const float* part = args.partials + span * args.stride;
-    merge_span<A>(part, part[args.head_dim], part[args.head_dim + 1], args.head_dim, sums, largest, total);
+    merge_span<A>(part, part[args.value_dim], part[args.value_dim + 1], args.value_dim, sums, largest, total);
   }
-  divide_row<A>(sums, total, args.out, args.head_dim);
+  divide_row<A>(sums, largest, total, args.sink, args.out, args.value_dim);
 }
 
 }  // namespace

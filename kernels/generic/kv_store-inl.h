@@ -12,7 +12,7 @@ using siskin::kKvPositions;
 using siskin::kQuantBlock;
 using siskin::KvStoreArgs;
 
-inline size_t kv_scales(size_t head_dim) { return (head_dim + kQuantBlock - 1) / kQuantBlock; }
+inline size_t kv_scales(size_t width) { return (width + kQuantBlock - 1) / kQuantBlock; }
 
 // What a type makes of up to 32 values: put() writes `n` of them `step` apart, and Q8_0 a scale.
 struct PutF32 {
@@ -68,23 +68,38 @@ struct PutQ8 {
   static constexpr size_t kBytes = 1;
 };
 
+// x in pieces of up to 32 values, `step` apart; a piece's scale lies `scale_step` behind the one before.
+template <class V, class A, class Put>
+inline void put_row(const float* x, size_t width, std::byte* values, size_t step, std::byte* scales, size_t scale_step) {
+  for (size_t d = 0; d < width; d += kQuantBlock) {
+    const size_t n = width - d < kQuantBlock ? width - d : kQuantBlock;
+    float part[kQuantBlock] = {};
+    __builtin_memcpy(part, x + d, n * sizeof(float));
+    Put::template put<V, A>(part, n, values + d * step * Put::kBytes, step,
+                            scales + d / kQuantBlock * scale_step * sizeof(uint16_t));
+  }
+}
+
+// As a row of [32 positions][width].
+template <class V, class A, class Put>
+inline void store_row_major(const float* x, size_t width, std::byte* block, size_t slot) {
+  put_row<V, A, Put>(x, width, block + slot * width * Put::kBytes, 1, block + kKvPositions * width + slot * sizeof(uint16_t),
+                     kKvPositions);
+}
+
+// As a row of a strip.
+template <class V, class A, class Put>
+inline void store_in_strip(const float* x, size_t width, std::byte* block, size_t slot) {
+  const size_t strip = slot / kStripRows, row = slot % kStripRows;
+  std::byte* scales = block + kKvPositions * width + (strip * kv_scales(width) * kStripRows + row) * sizeof(uint16_t);
+  put_row<V, A, Put>(x, width, block + (strip * width * kStripRows + row) * Put::kBytes, kStripRows, scales, kStripRows);
+}
+
 template <class V, class A, class Put>
 inline void store_position(const KvStoreArgs& args) {
-  const size_t head_dim = args.head_dim, scales = kv_scales(head_dim);
-  const size_t strip = args.slot / kStripRows, row = args.slot % kStripRows;
-  std::byte* k_values = args.block.k + (strip * head_dim * kStripRows + row) * Put::kBytes;
-  std::byte* v_values = args.block.v + args.slot * head_dim * Put::kBytes;
-  std::byte* k_scales = args.block.k + kKvPositions * head_dim + (strip * scales * kStripRows + row) * sizeof(uint16_t);
-  std::byte* v_scales = args.block.v + kKvPositions * head_dim + args.slot * sizeof(uint16_t);
-  for (size_t d = 0; d < head_dim; d += kQuantBlock) {
-    const size_t n = head_dim - d < kQuantBlock ? head_dim - d : kQuantBlock, b = d / kQuantBlock;
-    float part[2][kQuantBlock] = {};
-    __builtin_memcpy(part[0], args.k + d, n * sizeof(float));
-    __builtin_memcpy(part[1], args.v + d, n * sizeof(float));
-    Put::template put<V, A>(part[0], n, k_values + d * kStripRows * Put::kBytes, kStripRows,
-                            k_scales + b * kStripRows * sizeof(uint16_t));
-    Put::template put<V, A>(part[1], n, v_values + d * Put::kBytes, 1, v_scales + b * kKvPositions * sizeof(uint16_t));
-  }
+  if (args.block.v == nullptr) return store_row_major<V, A, Put>(args.k, args.key_dim, args.block.k, args.slot);
+  store_in_strip<V, A, Put>(args.k, args.key_dim, args.block.k, args.slot);
+  store_row_major<V, A, Put>(args.v, args.value_dim, args.block.v, args.slot);
 }
 
 template <class V, class A>

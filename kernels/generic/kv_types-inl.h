@@ -33,9 +33,9 @@ struct KvPlain {
     return Load::template load<V>(values);
   }
   template <class V>
-  static typename V::F v_values(const std::byte* block, size_t head_dim, size_t slot, size_t d, size_t n) {
+  static typename V::F v_values(const std::byte* block, size_t width, size_t slot, size_t d, size_t n) {
     std::byte copy[kStripRows * kBytes];
-    return Load::template load<V>(whole_values<kBytes>(block + (slot * head_dim + d) * kBytes, n, copy));
+    return Load::template load<V>(whole_values<kBytes>(block + (slot * width + d) * kBytes, n, copy));
   }
 };
 
@@ -68,18 +68,18 @@ struct KvQ8 {
   using KScale = typename V::F;
 
   template <class V>
-  static typename V::F k_scale(const std::byte* block, size_t head_dim, size_t strip, size_t b) {
-    return V::load_f16(block + kKvPositions * head_dim + (strip * kv_scales(head_dim) + b) * kStripRows * sizeof(uint16_t));
+  static typename V::F k_scale(const std::byte* block, size_t width, size_t strip, size_t b) {
+    return V::load_f16(block + kKvPositions * width + (strip * kv_scales(width) + b) * kStripRows * sizeof(uint16_t));
   }
   template <class V>
   static typename V::F k_values(const std::byte* values, const typename V::F& scale) {
     return V::scaled(V::load_i8(values), scale);
   }
   template <class V>
-  static typename V::F v_values(const std::byte* block, size_t head_dim, size_t slot, size_t d, size_t n) {
-    const std::byte* scale = block + kKvPositions * head_dim + (d / kQuantBlock * kKvPositions + slot) * sizeof(uint16_t);
+  static typename V::F v_values(const std::byte* block, size_t width, size_t slot, size_t d, size_t n) {
+    const std::byte* scale = block + kKvPositions * width + (d / kQuantBlock * kKvPositions + slot) * sizeof(uint16_t);
     std::byte copy[kStripRows];
-    return V::mul(V::load_i8(whole_values<kBytes>(block + slot * head_dim + d, n, copy)), V::broadcast_f16(scale));
+    return V::mul(V::load_i8(whole_values<kBytes>(block + slot * width + d, n, copy)), V::broadcast_f16(scale));
   }
 };
 

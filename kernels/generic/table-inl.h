@@ -1,9 +1,9 @@
-// The kernel table of an instruction set that has a strip vector and an xsimd architecture: which body serves which row of the list.
-// A set that wants another body for a row overrides it in its own unit; one that adds an int8 dot to a lower set has those rows
-// alone.
+// The kernel table of an instruction set that has a strip vector and an xsimd architecture: which body serves which row of the
+// list. A set that wants another body for a row overrides it in its own unit; one that adds an int8 dot to a lower set has
+// those rows alone.
 #pragma once
 
-#include "kernels/generic/attention-inl.h"
+#include "kernels/generic/attention_latent-inl.h"
 #include "kernels/generic/elementwise-inl.h"
 #include "kernels/generic/kv_store-inl.h"
 #include "kernels/generic/matmul_float-inl.h"
@@ -16,7 +16,7 @@ namespace {
 // The rows whose bodies are built on Strip's int8 dot.
 template <class Strip>
 constexpr siskin::KernelTable with_int8(siskin::KernelTable table = {}) {
-#define SISKIN_INT8_TYPE(Type, name)                      \
+#define SISKIN_INT8_TYPE(Type, name)                       \
   table.matvec_##name = matvec_int8<Strip, Weights##Type>; \
   table.matmul_##name = matmul_int8<Strip, Weights##Type>;
 #include "kernels/int8_types.inc"

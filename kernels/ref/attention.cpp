@@ -10,18 +10,17 @@
 namespace siskin::ref {
 namespace {
 
-size_t scales_of(size_t head_dim) { return (head_dim + kQuantBlock - 1) / kQuantBlock; }
+size_t scales_of(size_t width) { return (width + kQuantBlock - 1) / kQuantBlock; }
 
 // Where element d of a slot lies among a block's values and, for Q8_0, its scale among the scales behind them.
 struct Place {
   size_t value, scale;
 };
-Place k_place(size_t slot, size_t d, size_t head_dim) {
+Place strip_place(size_t slot, size_t d, size_t width) {
   const size_t strip = slot / kStripRows, row = slot % kStripRows;
-  return {strip * head_dim * kStripRows + d * kStripRows + row,
-          (strip * scales_of(head_dim) + d / kQuantBlock) * kStripRows + row};
+  return {strip * width * kStripRows + d * kStripRows + row, (strip * scales_of(width) + d / kQuantBlock) * kStripRows + row};
 }
-Place v_place(size_t slot, size_t d, size_t head_dim) { return {slot * head_dim + d, d / kQuantBlock * kKvPositions + slot}; }
+Place row_place(size_t slot, size_t d, size_t width) { return {slot * width + d, d / kQuantBlock * kKvPositions + slot}; }
 
 float load_half(const std::byte* p) {
   uint16_t half;
@@ -29,14 +28,14 @@ float load_half(const std::byte* p) {
   return f32_from_f16(half);
 }
 
-float load(DType type, const std::byte* block, Place place, size_t head_dim) {
+float load(DType type, const std::byte* block, Place place, size_t width) {
   if (type == DType::F32) {
     float value;
     std::memcpy(&value, block + place.value * sizeof value, sizeof value);
     return value;
   }
   if (type == DType::Q8_0) {
-    const float scale = load_half(block + kKvPositions * head_dim + place.scale * sizeof(uint16_t));
+    const float scale = load_half(block + kKvPositions * width + place.scale * sizeof(uint16_t));
     return static_cast<float>(static_cast<int8_t>(block[place.value])) * scale;
   }
   if (type == DType::F16) return load_half(block + place.value * sizeof(uint16_t));
@@ -46,29 +45,48 @@ float load(DType type, const std::byte* block, Place place, size_t head_dim) {
 }
 
 template <class PlaceOf>
-void store(const KvStoreArgs& args, const float* x, std::byte* block, PlaceOf place_of) {
+void store(DType type, const float* x, size_t width, std::byte* block, size_t slot, PlaceOf place_of) {
   float inverse = 0.0f;
-  for (size_t d = 0; d < args.head_dim; ++d) {
-    const Place place = place_of(args.slot, d, args.head_dim);
-    if (args.type == DType::F32) {
+  for (size_t d = 0; d < width; ++d) {
+    const Place place = place_of(slot, d, width);
+    if (type == DType::F32) {
       std::memcpy(block + place.value * sizeof(float), x + d, sizeof(float));
       continue;
     }
-    if (args.type == DType::Q8_0) {
+    if (type == DType::Q8_0) {
       if (d % kQuantBlock == 0) {
         float largest = 0.0f;
-        for (size_t i = d; i < std::min(d + kQuantBlock, args.head_dim); ++i) largest = std::max(largest, std::fabs(x[i]));
+        for (size_t i = d; i < std::min(d + kQuantBlock, width); ++i) largest = std::max(largest, std::fabs(x[i]));
         const uint16_t scale = f16_from_f32(largest / 127.0f);
-        std::memcpy(block + kKvPositions * args.head_dim + place.scale * sizeof scale, &scale, sizeof scale);
+        std::memcpy(block + kKvPositions * width + place.scale * sizeof scale, &scale, sizeof scale);
         inverse = scale > 0 ? 127.0f / largest : 0.0f;
       }
       const float q = std::nearbyint(x[d] * inverse);
       block[place.value] = static_cast<std::byte>(static_cast<int8_t>(std::fabs(q) <= 127.0f ? q : 0.0f));  // infinities, NaN
       continue;
     }
-    const uint16_t half = args.type == DType::F16 ? f16_from_f32(x[d]) : bf16_from_f32(x[d]);
+    const uint16_t half = type == DType::F16 ? f16_from_f32(x[d]) : bf16_from_f32(x[d]);
     std::memcpy(block + place.value * sizeof half, &half, sizeof half);
   }
+}
+
+template <class PlaceOf>
+void load_row(DType type, const std::byte* block, size_t slot, size_t n, size_t width, float* out, PlaceOf place_of) {
+  for (size_t d = 0; d < n; ++d) out[d] = load(type, block, place_of(slot, d, width), width);
+}
+
+void load_key(const AttentionArgs& args, size_t position, float* out) {
+  const KvBlock& block = args.blocks[position / kKvPositions];
+  const size_t slot = position % kKvPositions, width = args.key_dim;
+  if (block.v == nullptr) return load_row(args.kv_type, block.k, slot, width, width, out, row_place);
+  load_row(args.kv_type, block.k, slot, width, width, out, strip_place);
+}
+
+void load_value(const AttentionArgs& args, size_t position, float* out) {
+  const KvBlock& block = args.blocks[position / kKvPositions];
+  const bool latent = block.v == nullptr;
+  load_row(args.kv_type, latent ? block.k : block.v, position % kKvPositions, args.value_dim,
+           latent ? args.key_dim : args.value_dim, out, row_place);
 }
 
 // A row's sums over some positions, relative to exp(largest).
@@ -76,13 +94,18 @@ struct Partial {
   float largest = 0.0f, total = 0.0f;
   float sums[kMaxHeadDim] = {};
 
-  void add(const float* more, float more_largest, float more_total, size_t head_dim) {
+  void add(const float* more, float more_largest, float more_total, size_t width) {
     if (more_total == 0.0f) return;
     const float common = total == 0.0f ? more_largest : std::max(largest, more_largest);
     const float old_weight = total == 0.0f ? 0.0f : std::exp(largest - common), new_weight = std::exp(more_largest - common);
-    for (size_t d = 0; d < head_dim; ++d) sums[d] = sums[d] * old_weight + more[d] * new_weight;
+    for (size_t d = 0; d < width; ++d) sums[d] = sums[d] * old_weight + more[d] * new_weight;
     total = total * old_weight + more_total * new_weight;
     largest = common;
+  }
+
+  void divide(const float* sink, float* out, size_t width) const {
+    const float whole = total + (sink == nullptr ? 0.0f : std::exp(*sink - largest));
+    for (size_t d = 0; d < width; ++d) out[d] = sums[d] / whole;
   }
 };
 
@@ -90,23 +113,19 @@ void attend_span(const AttentionArgs& args, size_t i, size_t span, Partial& part
   const size_t begin = std::max<size_t>(args.first ? args.first[i] : 0, span * kAttentionSpan);
   const size_t end = std::min<size_t>(args.limit[i], (span + 1) * kAttentionSpan);
   if (begin >= end) return;
-  float scores[kAttentionSpan];
+  float scores[kAttentionSpan], row[kMaxHeadDim];
   for (size_t p = begin; p < end; ++p) {
-    const KvBlock& block = args.blocks[p / kKvPositions];
+    load_key(args, p, row);
     float dot = 0.0f;
-    for (size_t d = 0; d < args.head_dim; ++d) {
-      dot += args.q[i][d] * load(args.kv_type, block.k, k_place(p % kKvPositions, d, args.head_dim), args.head_dim);
-    }
+    for (size_t d = 0; d < args.key_dim; ++d) dot += args.q[i][d] * row[d];
     scores[p - begin] = dot * args.scale;
   }
   part.largest = *std::max_element(scores, scores + (end - begin));
   for (size_t p = begin; p < end; ++p) {
-    const KvBlock& block = args.blocks[p / kKvPositions];
     const float weight = std::exp(scores[p - begin] - part.largest);
     part.total += weight;
-    for (size_t d = 0; d < args.head_dim; ++d) {
-      part.sums[d] += weight * load(args.kv_type, block.v, v_place(p % kKvPositions, d, args.head_dim), args.head_dim);
-    }
+    load_value(args, p, row);
+    for (size_t d = 0; d < args.value_dim; ++d) part.sums[d] += weight * row[d];
   }
 }
 
@@ -114,26 +133,27 @@ void attend_row(const AttentionArgs& args, size_t i) {
   if (args.partials != nullptr) {
     Partial part;
     attend_span(args, i, args.span, part);
-    float* out = args.partials + i * (args.head_dim + 2);
-    std::copy_n(part.sums, args.head_dim, out);
-    out[args.head_dim] = part.largest;
-    out[args.head_dim + 1] = part.total;
+    float* out = args.partials + i * (args.value_dim + 2);
+    std::copy_n(part.sums, args.value_dim, out);
+    out[args.value_dim] = part.largest;
+    out[args.value_dim + 1] = part.total;
     return;
   }
   Partial sum;
   for (size_t span = 0; span * kAttentionSpan < args.limit[i]; ++span) {
     Partial part;
     attend_span(args, i, span, part);
-    sum.add(part.sums, part.largest, part.total, args.head_dim);
+    sum.add(part.sums, part.largest, part.total, args.value_dim);
   }
-  for (size_t d = 0; d < args.head_dim; ++d) args.out[i][d] = sum.sums[d] / sum.total;  // last, because out[i] may be q[i]
+  sum.divide(args.sinks == nullptr ? nullptr : args.sinks[i], args.out[i], args.value_dim);  // last, because out[i] may be q[i]
 }
 
 }  // namespace
 
 void kv_store(const KvStoreArgs& args) noexcept {
-  store(args, args.k, args.block.k, k_place);
-  store(args, args.v, args.block.v, v_place);
+  const bool latent = args.block.v == nullptr;
+  store(args.type, args.k, args.key_dim, args.block.k, args.slot, latent ? row_place : strip_place);
+  if (!latent) store(args.type, args.v, args.value_dim, args.block.v, args.slot, row_place);
 }
 
 void attention(const AttentionArgs& args) noexcept {
@@ -144,9 +164,9 @@ void attention_merge(const AttentionMergeArgs& args) noexcept {
   Partial sum;
   for (size_t span = 0; span < args.n_spans; ++span) {
     const float* part = args.partials + span * args.stride;
-    sum.add(part, part[args.head_dim], part[args.head_dim + 1], args.head_dim);
+    sum.add(part, part[args.value_dim], part[args.value_dim + 1], args.value_dim);
   }
-  for (size_t d = 0; d < args.head_dim; ++d) args.out[d] = sum.sums[d] / sum.total;
+  sum.divide(args.sink, args.out, args.value_dim);
 }
 
 }  // namespace siskin::ref

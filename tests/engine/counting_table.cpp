@@ -57,10 +57,15 @@ float count_dot(const DotArgs& args) noexcept {
   return base.dot(args);
 }
 
+// Of one position of one head.
+uint64_t kv_bytes(DType type, size_t key_dim, size_t value_dim, const KvBlock& block) {
+  return kv_row_bytes(type, key_dim) + (block.v == nullptr ? 0 : kv_row_bytes(type, value_dim));
+}
+
 void count_store(const KvStoreArgs& args) noexcept {
   {
     const std::lock_guard lock(mutex);
-    reads.kv_written += 2 * kv_row_bytes(args.type, args.head_dim);
+    reads.kv_written += kv_bytes(args.type, args.key_dim, args.value_dim, args.block);
   }
   base.kv_store(args);
 }
@@ -72,14 +77,15 @@ void count_attention(const AttentionArgs& args) noexcept {
     const uint64_t begin = args.partials != nullptr ? args.span * kAttentionSpan : 0;
     const uint64_t end = args.partials != nullptr ? begin + kAttentionSpan : UINT64_MAX;
     auto& [seen, row_bytes] = reads.kv[{args.request, args.layer, args.kv_head}];
-    row_bytes = 2 * kv_row_bytes(args.kv_type, args.head_dim);
+    row_bytes = kv_bytes(args.kv_type, args.key_dim, args.value_dim, *args.blocks);
     for (size_t i = 0; i < args.n_rows; ++i) {
+      if (args.sinks != nullptr) reads.sinks.insert(args.sinks[i]);
       const uint64_t start = std::max<uint64_t>(args.first != nullptr ? args.first[i] : 0, begin);
       const uint64_t stop = std::min<uint64_t>(args.limit[i], end);
       if (start >= stop) continue;
       seen.resize(std::max<size_t>(seen.size(), stop));
       std::fill(seen.begin() + static_cast<std::ptrdiff_t>(start), seen.begin() + static_cast<std::ptrdiff_t>(stop), true);
-      reads.flops += (stop - start) * 4 * args.head_dim;
+      reads.flops += (stop - start) * 2 * (args.key_dim + args.value_dim);
     }
   }
   base.attention(args);
@@ -92,12 +98,13 @@ uint64_t Reads::weight_bytes() const {
   for (const auto& [key, value] : strips) sum += value.first;
   for (const auto& [key, value] : rows) sum += value.first;
   for (const auto& [key, bytes] : vectors) sum += bytes;
-  return sum;
+  return sum + sinks.size() * sizeof(float);
 }
 
 uint64_t Reads::kv_bytes() const {
   uint64_t sum = 0;
-  for (const auto& [key, read] : kv) sum += static_cast<uint64_t>(std::count(read.first.begin(), read.first.end(), true)) * read.second;
+  for (const auto& [key, read] : kv)
+    sum += static_cast<uint64_t>(std::count(read.first.begin(), read.first.end(), true)) * read.second;
   return sum;
 }
 
@@ -111,7 +118,7 @@ const Isa& counting_isa(const Isa& underlying) {
   table.matmul_f32 = count_matmul<&KernelTable::matmul_f32>;
   table.matmul_f16 = count_matmul<&KernelTable::matmul_f16>;
   table.matmul_bf16 = count_matmul<&KernelTable::matmul_bf16>;
-#define SISKIN_INT8_TYPE(Type, name)                              \
+#define SISKIN_INT8_TYPE(Type, name)                               \
   table.matvec_##name = count_matmul<&KernelTable::matvec_##name>; \
   table.matmul_##name = count_matmul<&KernelTable::matmul_##name>;
 #include "kernels/int8_types.inc"

@@ -15,8 +15,9 @@ namespace siskin::test {
 struct Reads {
   // (tensor, slice, strip) -> bytes, and real weights of that strip.
   std::map<std::tuple<uint32_t, uint32_t, size_t>, std::pair<uint64_t, uint64_t>> strips;
-  std::map<std::pair<uint32_t, size_t>, std::pair<uint64_t, uint64_t>> rows;     // (tensor, row): embedding lookups
-  std::map<std::pair<uint32_t, const float*>, uint64_t> vectors;                 // (tensor, start of a piece) -> bytes
+  std::map<std::pair<uint32_t, size_t>, std::pair<uint64_t, uint64_t>> rows;  // (tensor, row): embedding lookups
+  std::map<std::pair<uint32_t, const float*>, uint64_t> vectors;              // (tensor, start of a piece) -> bytes
+  std::set<const float*> sinks;
   // (request, layer, head) -> the positions read, and bytes of one.
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, std::pair<std::vector<bool>, uint64_t>> kv;
   uint64_t kv_written = 0;

@@ -18,9 +18,25 @@ namespace siskin {
 namespace {
 
 using test::load;
-constexpr const char* kModels[] = {"qwen2", "qwen2_tied", "gemma3"};
+constexpr const char* kModels[] = {"qwen2",          "qwen2_tied",          "gemma3",         "deepseek.gguf",
+                                   "deepseek2.gguf", "deepseek2_lite.gguf", "deepseek3.gguf", "gpt_oss.gguf"};
 
 std::filesystem::path golden(const std::string& name) { return places::golden() / "families" / name; }
+
+nlohmann::json reference_of(const std::string& name) {
+  return nlohmann::json::parse(tools_test::read_file(golden(name).replace_extension(".json")));
+}
+
+// F32 K and V, as in the reference.
+std::vector<TokenId> greedy_ids(const std::shared_ptr<const Model>& model, const std::vector<TokenId>& ids, size_t n) {
+  SessionOptions options;
+  options.kv_type = KvType::f32;
+  auto session = Session::create(model, options);
+  REQUIRE(session);
+  const auto completion = (*session)->generate(test::greedy(ids, n));
+  REQUIRE(completion);
+  return completion->ids;
+}
 
 // By f32 arithmetic on f32 K and V, `chunk` tokens a step.
 std::vector<float> logits_of(const std::shared_ptr<const Model>& model, const std::vector<TokenId>& ids, size_t chunk = 512) {
@@ -90,7 +106,7 @@ std::filesystem::path long_windows(const tools_test::TempFolder& folder) {
 
 TEST_CASE("tiny models of each family give transformers' logits on every instruction set", "[parity]") {
   for (const char* name : kModels) {
-    const auto reference = nlohmann::json::parse(tools_test::read_file(golden(std::string(name) + ".json")));
+    const auto reference = reference_of(name);
     const auto expected = reference["logits"].get<std::vector<double>>();
     for (const Isa& isa : available_isas()) {
       const auto logits = logits_of(load(golden(name), isa.name), reference["ids"].get<std::vector<TokenId>>());
@@ -104,6 +120,20 @@ TEST_CASE("tiny models of each family give transformers' logits on every instruc
       CHECK(difference <= 1e-5 * largest);
     }
   }
+}
+
+TEST_CASE("tiny models go on as the reference does", "[parity]") {
+  size_t continued = 0;
+  for (const char* name : kModels) {
+    const auto reference = reference_of(name);
+    if (!reference.contains("greedy")) continue;
+    CAPTURE(name);
+    const auto expected = reference["greedy"].get<std::vector<TokenId>>();
+    CHECK(expected.size() == 32);
+    CHECK(greedy_ids(load(golden(name), "ref"), reference["ids"].get<std::vector<TokenId>>(), expected.size()) == expected);
+    ++continued;
+  }
+  CHECK(continued >= 5);
 }
 
 TEST_CASE("a step that starts inside a text sees the same window as one step over all of it", "[parity]") {

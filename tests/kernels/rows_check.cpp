@@ -100,12 +100,12 @@ void expect_element(DType type, float x, size_t index, std::byte* block) {
 
 // The same for Q8_0's 32 values from element d on; place(d) and scale_at are where they go.
 template <class Place>
-void expect_block(const float* x, size_t d, size_t head_dim, Place place, size_t scale_at, std::byte* block) {
-  const size_t end = std::min(d + 32, head_dim);
+void expect_block(const float* x, size_t d, size_t width, Place place, size_t scale_at, std::byte* block) {
+  const size_t end = std::min(d + 32, width);
   float largest = 0.0f;
   for (size_t i = d; i < end; ++i) largest = std::max(largest, std::fabs(x[i]));
   const uint16_t scale = f16_from_f32(largest / 127.0f);
-  std::memcpy(block + 32 * head_dim + scale_at * 2, &scale, 2);
+  std::memcpy(block + 32 * width + scale_at * 2, &scale, 2);
   for (size_t i = d; i < end; ++i) {
     block[place(i)] = std::byte{0};
     if (scale > 0) block[place(i)] = static_cast<std::byte>(static_cast<int8_t>(std::nearbyint(x[i] * (127.0f / largest))));
@@ -119,35 +119,39 @@ void check(const Kernel& kernel, KvStoreFn fn) {
   GuardedBuffer k_in(1 << 12), v_in(1 << 12), k_out(1 << 17), v_out(1 << 17);
   for (size_t n_case = 0; n_case < 1600; ++n_case) {
     const DType type = kKvTypes[n_case % 4];
-    const size_t head_dim = 2 * rng.between(1, n_case % 10 == 9 ? kMaxHeadDim / 2 : 40);
-    const size_t slot = rng.below(kKvPositions), bytes = kKvPositions * kv_row_bytes(type, head_dim);
-    auto* k = k_in.tail_of<float>(head_dim);
-    auto* v = v_in.tail_of<float>(head_dim);
+    const auto width = [&] { return rng.between(1, n_case % 10 == 9 ? kMaxHeadDim : 80); };
+    const bool latent = n_case % 7 < 2;
+    const size_t keys = width(), values = latent ? std::min(width(), keys) : n_case % 3 == 0 ? keys : width();
+    const size_t slot = rng.below(kKvPositions);
+    const size_t k_bytes = kKvPositions * kv_row_bytes(type, keys), v_bytes = kKvPositions * kv_row_bytes(type, values);
+    auto* k = k_in.tail_of<float>(keys);
+    auto* v = v_in.tail_of<float>(values);
     const float spread = n_case % 3 == 0 ? 1e-6f : n_case % 3 == 1 ? 1.0f : 1e5f;  // subnormal halves and overflow too
-    for (size_t d = 0; d < head_dim; ++d) {
-      k[d] = rng.normal() * spread;
-      v[d] = n_case % 20 == 3 ? 0.0f : rng.normal() * spread;
+    for (size_t d = 0; d < keys; ++d) k[d] = rng.normal() * spread;
+    for (size_t d = 0; d < values; ++d) v[d] = n_case % 20 == 3 ? 0.0f : rng.normal() * spread;
+    const KvBlock block{k_out.tail_of<std::byte>(k_bytes), v_out.tail_of<std::byte>(v_bytes)};
+    std::vector<std::byte> want_k(k_bytes), want_v(v_bytes);
+    for (size_t at = 0; at < k_bytes; ++at) want_k[at] = block.k[at] = static_cast<std::byte>(rng.next());
+    for (size_t at = 0; at < v_bytes; ++at) want_v[at] = block.v[at] = static_cast<std::byte>(rng.next());
+    const auto expect = [&](const float* x, size_t n, auto index, auto scale_index, std::byte* want) {
+      for (size_t d = 0; d < n; ++d) {
+        expect_element(type, x[d], index(slot, d, n), want);
+        if (type != DType::Q8_0 || d % 32 != 0) continue;
+        expect_block(
+            x, d, n, [&](size_t i) { return index(slot, i, n); }, scale_index(slot, d, n), want);
+      }
+    };
+    if (latent) {
+      expect(k, keys, v_index, v_scale_index, want_k.data());
+    } else {
+      expect(k, keys, k_index, k_scale_index, want_k.data());
+      expect(v, values, v_index, v_scale_index, want_v.data());
     }
-    const KvBlock block{k_out.tail_of<std::byte>(bytes), v_out.tail_of<std::byte>(bytes)};
-    std::vector<std::byte> want_k(bytes), want_v(bytes);
-    for (size_t at = 0; at < bytes; ++at) {
-      want_k[at] = block.k[at] = static_cast<std::byte>(rng.next());
-      want_v[at] = block.v[at] = static_cast<std::byte>(rng.next());
-    }
-    for (size_t d = 0; d < head_dim; ++d) {
-      expect_element(type, k[d], k_index(slot, d, head_dim), want_k.data());
-      expect_element(type, v[d], v_index(slot, d, head_dim), want_v.data());
-      if (type != DType::Q8_0 || d % 32 != 0) continue;
-      expect_block(k, d, head_dim, [&](size_t i) { return k_index(slot, i, head_dim); }, k_scale_index(slot, d, head_dim),
-                   want_k.data());
-      expect_block(v, d, head_dim, [&](size_t i) { return v_index(slot, i, head_dim); }, v_scale_index(slot, d, head_dim),
-                   want_v.data());
-    }
-    const Case here(kernel, "%s, head_dim %zu, slot %zu, spread %g", dtype_info(type).name, head_dim, slot,
-                    static_cast<double>(spread));
-    fn({type, k, v, head_dim, block, slot});
-    here.same_bytes("K", block.k, want_k.data(), bytes);
-    here.same_bytes("V", block.v, want_v.data(), bytes);
+    const Case here(kernel, "%s, %s%zu and %zu, slot %zu, spread %g", dtype_info(type).name, latent ? "latent " : "", keys,
+                    values, slot, static_cast<double>(spread));
+    fn({type, k, latent ? nullptr : v, keys, values, {block.k, latent ? nullptr : block.v}, slot});
+    here.same_bytes("K", block.k, want_k.data(), k_bytes);
+    here.same_bytes("V", block.v, want_v.data(), v_bytes);
     here.require(k_out.canary_intact() && v_out.canary_intact(), "wrote before its block");
   }
 }

@@ -1,0 +1,91 @@
+#include "engine/blocks/latent.h"
+
+#include <algorithm>
+
+#include "engine/blocks/linear.h"
+#include "engine/blocks/norm.h"
+
+namespace siskin {
+namespace {
+
+// y[i, h] = W_h x[h, i] for every head: x by heads [n_heads, n, ..], y by rows, `width` floats for each head of a row.
+void linear_by_head(StepContext& ctx, const ActivationRows& x, const Tensor& w, float* y, size_t width) {
+  const size_t n = ctx.plan.n_tokens(), heads = ctx.spec.n_heads, rows = row_tasks(n);
+  const size_t step = strips_per_task(w.slices[0], n), tasks = (w.slices[0].strips() + step - 1) / step;
+  ctx.team.run(heads * tasks * rows, [&](size_t task) {
+    const size_t first = task % rows * kTaskRows, head = task / rows / tasks;
+    MatmulArgs args;
+    args.w = w.slices[head];
+    args.strip_begin = task / rows % tasks * step;
+    args.strip_end = std::min(args.strip_begin + step, args.w.strips());
+    args.m = std::min(kTaskRows, n - first);
+    args.x = x.row(head * n + first);
+    args.x_stride = x.width;
+    args.xq = x.quant(head * n + first);
+    args.xb = x.rounded && uses_bf16(ctx.kernels, args.w.type, n) ? x.bf16_row(head * n + first) : nullptr;
+    args.xb_stride = x.bf16_lines() * 32;
+    args.y = y + (first * heads + head) * width + args.strip_begin * kStripRows;
+    args.y_stride = heads * width;
+    run_matmul(ctx.kernels, args);
+  });
+}
+
+void norm_row(StepContext& ctx, const float* x, const Tensor& w, float* y) {
+  ctx.kernels.rms_norm({x, w.values.data(), y, w.cols, ctx.spec.rms_eps, w.id});
+}
+
+}  // namespace
+
+void project_latents(StepContext& ctx, size_t layer) {
+  const ModelSpec& spec = ctx.spec;
+  const size_t n = ctx.plan.n_tokens(), unrotated = spec.head_dim - spec.n_rot;
+  Activations& act = ctx.act;
+  const bool factored = spec.q_rank > 0;
+  const Tensor& wq = ctx.weights.get(factored ? Slot::attn_q_a : Slot::attn_q, layer);
+  const Tensor& kv_a = ctx.weights.get(Slot::attn_kv_a, layer);
+  const Tensor* q_b = ctx.weights.find(Slot::attn_q_b, layer);
+  if (factored) act.q_factor.resize(n, spec.q_rank, reads_int8(ctx, *q_b, n));
+  act.normed.resize(n, spec.d_model, reads_int8(ctx, wq, n) || reads_int8(ctx, kv_a, n));
+  add_and_norm(ctx, n, layer == 0 ? Residual::keep : Residual::add_delta, ctx.weights.get(Slot::attn_norm, layer), act.normed);
+  ctx.enter(Part::qkv);
+  const LinearJob jobs[] = {{&wq.slices[0], factored ? act.q_factor.values.data() : act.q.data()},
+                            {&kv_a.slices[0], act.k.data()}};
+  linear(ctx, act.normed, n, jobs);
+
+  ctx.enter(Part::norms);
+  ctx.for_rows(n, [&](size_t i) {
+    float* latent = act.k.data() + i * spec.d_k();
+    norm_row(ctx, latent, ctx.weights.get(Slot::attn_kv_a_norm, layer), latent);
+    if (!factored) return;
+    norm_row(ctx, act.q_factor.row(i), ctx.weights.get(Slot::attn_q_a_norm, layer), act.q_factor.row(i));
+    act.q_factor.quantize(ctx.kernels, i, 0, spec.q_rank);
+  });
+  ctx.enter(Part::qkv);
+  if (factored) {
+    const LinearJob job{&q_b->slices[0], act.q.data()};
+    linear(ctx, act.q_factor, n, {&job, 1});
+  }
+
+  const Tensor& k_b = ctx.weights.get(Slot::attn_k_b, layer);
+  act.by_head.resize(n * spec.n_heads, unrotated, reads_int8(ctx, k_b, n), n);
+  act.q_latent.resize(n * spec.n_heads * spec.key_width());
+  ctx.for_rows(n, [&](size_t i) {
+    for (size_t head = 0; head < spec.n_heads; ++head) {
+      const float* q = act.q.data() + i * spec.d_q() + head * spec.head_dim;
+      std::copy_n(q, unrotated, act.by_head.row(head * n + i));
+      act.by_head.quantize(ctx.kernels, head * n + i, 0, unrotated);
+      std::copy_n(q + unrotated, spec.n_rot, act.q_latent.data() + (i * spec.n_heads + head) * spec.key_width() + spec.kv_rank);
+    }
+  });
+  linear_by_head(ctx, act.by_head, k_b, act.q_latent.data(), spec.key_width());
+  act.by_head.resize(n * spec.n_heads, spec.kv_rank, reads_int8(ctx, ctx.weights.get(Slot::attn_v_b, layer), n), n);
+}
+
+void values_of_latents(StepContext& ctx, size_t layer) {
+  ctx.enter(Part::attention);
+  linear_by_head(ctx, ctx.act.by_head, ctx.weights.get(Slot::attn_v_b, layer), ctx.act.attended.values.data(),
+                 ctx.spec.value_dim);
+  quantize_rows(ctx, ctx.act.attended, ctx.plan.n_tokens());
+}
+
+}  // namespace siskin
