@@ -1,4 +1,4 @@
-// A Hugging Face folder's SentencePiece tokenizer written as GGUF's `tokenizer.ggml.*` keys.
+// A Hugging Face folder's tokenizer written as GGUF's `tokenizer.ggml.*` keys.
 #pragma once
 
 #include <siskin/result.h>
@@ -10,9 +10,8 @@
 
 namespace siskin {
 
-// n_vocab: rows of the embedding; ids that the tokenizer lacks become unused "[PAD7]" pieces, as llama.cpp's converter writes
-// them. A folder without tokenizer files sets nothing. Errors: unsupported (a tokenizer that GGUF's "llama" and "t5" kinds
-// cannot say).
+// n_vocab: rows of the embedding. A folder without tokenizer files sets nothing. Errors: those of tokenizer_to_gguf
+// (formats/tokenizer/to_gguf.h), and of reading the files.
 Status add_folder_tokenizer(const std::filesystem::path& folder, size_t n_vocab, Metadata& metadata);
 
 }  // namespace siskin

@@ -7,6 +7,7 @@ int inspect_command(int argc, const char* const* argv);
 int run_command(int argc, const char* const* argv);
 int tokenize_command(int argc, const char* const* argv);
 int eval_command(int argc, const char* const* argv);
+int convert_command(int argc, const char* const* argv);
 int quantize_command(int argc, const char* const* argv);
 int pack_command(int argc, const char* const* argv);
 int synth_command(int argc, const char* const* argv);

@@ -25,6 +25,7 @@ constexpr Command kCommands[] = {
     {"run", "Generate text, streaming; --report prints what it cost", cli::run_command},
     {"tokenize", "Text to token ids, and back with --decode", cli::tokenize_command},
     {"eval", "Perplexity, bits per byte, multiple choice, divergence", cli::eval_command},
+    {"convert", "Write a Hugging Face folder as GGUF", cli::convert_command},
     {"quantize", "Write a model in another type", cli::quantize_command},
     {"pack", "Write a model as the kernels read it, to be mapped at every start", cli::pack_command},
     {"synth", "Write a model of a named shape with random weights", cli::synth_command},
@@ -32,8 +33,7 @@ constexpr Command kCommands[] = {
 };
 
 // Names that are promised and not built: they say so instead of being unknown.
-constexpr std::string_view kNotBuilt[] = {"prune",     "overlay", "trace", "serve",   "convert",
-                                          "calibrate", "teach",   "embed", "classify"};
+constexpr std::string_view kNotBuilt[] = {"prune", "overlay", "trace", "serve", "calibrate", "teach", "embed", "classify"};
 
 int print_help() {
   fmt::print("siskin {}: runs mixture-of-experts, sparse and dense models on CPUs and says what they cost\n\n", version());

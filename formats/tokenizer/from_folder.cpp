@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "formats/tokenizer/folder_spec.h"
 #include "formats/tokenizer/hf_json.h"
 #include "formats/tokenizer/json_fields.h"
 #include "formats/tokenizer/model.h"
@@ -158,7 +159,7 @@ Result<TokenizerFile> read_tokenizer_file(const fs::path& folder) {
 
 }  // namespace
 
-Result<Tokenizer> Tokenizer::from_folder(const std::filesystem::path& folder) {
+Result<TokenizerSpec> read_folder_tokenizer(const std::filesystem::path& folder) {
   SISKIN_TRY(TokenizerFile file, read_tokenizer_file(folder));
   SISKIN_TRY(const auto tokenizer_config, read_json(folder, "tokenizer_config.json"));
   if (tokenizer_config) {
@@ -169,7 +170,12 @@ Result<Tokenizer> Tokenizer::from_folder(const std::filesystem::path& folder) {
     SISKIN_TRY(const auto config, read_json(folder, name));
     if (config) SISKIN_TRY_STATUS(apply_model_config(JsonView(*config, std::string(name) + ":"), file.spec));
   }
-  return make_tokenizer(std::move(file.spec));
+  return std::move(file.spec);
+}
+
+Result<Tokenizer> Tokenizer::from_folder(const std::filesystem::path& folder) {
+  SISKIN_TRY(TokenizerSpec spec, read_folder_tokenizer(folder));
+  return make_tokenizer(std::move(spec));
 }
 
 }  // namespace siskin

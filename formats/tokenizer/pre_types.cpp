@@ -2,6 +2,9 @@
 // otherwise for lack of lookahead or of case folding; llama.cpp approximates a few (gpt-4o, tekken) for letters outside ASCII.
 #include "formats/tokenizer/pre_types.h"
 
+#include <utf8proc.h>
+
+#include <algorithm>
 #include <map>
 
 namespace siskin {
@@ -121,6 +124,23 @@ const std::map<std::string_view, PreType>& types() {
   return made;
 }
 
+// Characters for their escapes: files write either.
+std::string without_escapes(const std::string& pattern) {
+  std::string out;
+  for (size_t at = 0; at < pattern.size();) {
+    const size_t end = pattern.compare(at, 3, "\\x{") == 0 ? pattern.find('}', at) : std::string::npos;
+    if (end == std::string::npos) {
+      out += pattern[at++];
+      continue;
+    }
+    utf8proc_uint8_t bytes[4];
+    const auto c = static_cast<utf8proc_int32_t>(std::stoul(pattern.substr(at + 3, end - at - 3), nullptr, 16));
+    out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(utf8proc_encode_char(c, bytes)));
+    at = end + 1;
+  }
+  return out;
+}
+
 }  // namespace
 
 const PreType* find_pre_type(std::string_view name) {
@@ -132,7 +152,11 @@ std::string_view name_of_patterns(const std::vector<std::string>& patterns, bool
   for (const char* name : {"gpt-2", "llama-bpe", "qwen2", "deepseek-llm", "deepseek-coder", "deepseek-v3", "starcoder",
                            "gpt-4o", "tekken", "dbrx", "qwen35"}) {
     const PreType& type = *find_pre_type(name);
-    if (type.patterns == patterns && type.ignore_merges == ignore_merges) return name;
+    const auto same = [](const std::string& ours, const std::string& theirs) { return without_escapes(ours) == theirs; };
+    if (type.ignore_merges == ignore_merges &&
+        std::equal(type.patterns.begin(), type.patterns.end(), patterns.begin(), patterns.end(), same)) {
+      return name;
+    }
   }
   return {};
 }
