@@ -55,8 +55,9 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
     TypeTotals& totals = info.tensors_by_type[dtype_name(view.type)];
     totals.tensors += 1;
     totals.params += view.elements();
-    totals.bytes += view.slice_bytes * view.slices.size();
-    tensor_bytes += view.slice_bytes * view.slices.size();
+    const uint64_t bytes = (view.slice_bytes + view.scales.bytes(view.rows())) * view.slices.size();
+    totals.bytes += bytes;
+    tensor_bytes += bytes;
   }
   for (const auto& [type, totals] : info.tensors_by_type) {
     if (totals.params <= most) continue;

@@ -66,8 +66,7 @@ uint64_t Tensor::slice_bytes() const { return is_vector ? cols * sizeof(float) :
 
 uint64_t Tensor::slice_padding() const {
   if (is_vector) return 0;
-  const DTypeInfo& info = dtype_info(type);
-  return slice_bytes() - uint64_t{rows} * (cols / info.block_elems) * info.block_bytes;
+  return slice_bytes() - uint64_t{rows} * siskin::row_bytes(type, cols);
 }
 
 uint64_t Tensor::row_bytes() const { return packed_strip_bytes(type, cols) / kStripRows; }

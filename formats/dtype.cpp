@@ -9,7 +9,7 @@ namespace siskin {
 namespace {
 
 constexpr DTypeInfo kTypes[] = {
-#define SISKIN_DTYPE(name, id, text, elems, bytes, built) {DType::name, text, elems, bytes, built},
+#define SISKIN_DTYPE(name, id, text, elems, bytes, head, built) {DType::name, text, elems, bytes, head, built},
 #include "formats/dtype_list.inc"
 #undef SISKIN_DTYPE
 };

@@ -6,9 +6,9 @@
 
 namespace siskin {
 
-// The enumerator's value is the type's number in a GGUF file.
+// The enumerator's value is the type's number in a GGUF file, or from kOwnTypes on our own.
 enum class DType : uint32_t {
-#define SISKIN_DTYPE(name, id, text, elems, bytes, built) name = id,
+#define SISKIN_DTYPE(name, id, text, elems, bytes, head, built) name = id,
 #include "formats/dtype_list.inc"
 #undef SISKIN_DTYPE
 };
@@ -18,8 +18,12 @@ struct DTypeInfo {
   const char* name;      // lower case, as users type it: "q8_0"
   uint32_t block_elems;  // weights per block along a row
   uint32_t block_bytes;
+  uint32_t head_bytes;   // before a row's first block
   bool built;            // blocks/ can encode and decode it, packed/ and the kernels have it
 };
+
+inline constexpr uint32_t kOwnTypes = 1000;
+inline bool in_gguf(DType type) { return static_cast<uint32_t>(type) < kOwnTypes; }
 
 // nullptr for a number that no type has.
 const DTypeInfo* find_dtype(uint32_t gguf_id);
@@ -31,7 +35,7 @@ inline const char* dtype_name(DType type) { return dtype_info(type).name; }
 // Bytes of a row of `cols` weights. REQUIRES: cols % block_elems == 0, no overflow (check with checked_mul first).
 inline size_t row_bytes(DType type, size_t cols) {
   const DTypeInfo& info = dtype_info(type);
-  return cols / info.block_elems * info.block_bytes;
+  return info.head_bytes + cols / info.block_elems * info.block_bytes;
 }
 
 }  // namespace siskin

@@ -13,6 +13,20 @@ namespace siskin {
 // Shapes are row-major, outermost first: [rows, cols], [experts, rows, cols], [n] for vectors. (GGUF writes the reverse.)
 using Shape = std::vector<size_t>;
 
+// Scales that lie apart from the codes, as in Hugging Face folders: a table per slice, row-major. Rows of the tensor's type, as
+// row_bytes() counts them, are put together by rows_of().
+struct ScaleTables {
+  DType type{};                          // F32, F16 or BF16
+  size_t rows_per_scale = 1;             // of the matrix
+  size_t per_row = 1;                    // scales in a table's row
+  std::vector<const std::byte*> slices;  // empty: the rows lie in the tensor's slices as they are
+
+  // Of one table, for a matrix of so many rows.
+  size_t bytes(size_t rows) const {
+    return slices.empty() ? 0 : (rows + rows_per_scale - 1) / rows_per_scale * per_row * row_bytes(type, 1);
+  }
+};
+
 struct TensorView {
   std::string name;  // GGUF vocabulary: "blk.3.ffn_gate.weight", also when it came from a Hugging Face folder
   DType type{};
@@ -20,7 +34,8 @@ struct TensorView {
   // One slice for most tensors. Expert tensors [experts, rows, cols] have one slice per expert, because a Hugging Face
   // folder keeps experts apart; a GGUF file fills the same vector with pointers into one range.
   std::vector<const std::byte*> slices;
-  size_t slice_bytes = 0;  // bytes of each slice
+  size_t slice_bytes = 0;  // bytes of each slice; without `scales`
+  ScaleTables scales;
   // Set: the slices hold the matrix transposed, [cols, rows] of this type. `type` is the same, or F16
   // where this is a type of blocks.
   std::optional<DType> transposed;

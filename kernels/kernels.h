@@ -30,6 +30,7 @@ struct QuantRows {
 //   of 32 columns of a row, or to half of one. y starts at 0 and takes, group by group and half by half in ascending order,
 //   y = fma(scale * dx, float(sum q * qx), y), then, if there are mins, y = fma(-min, dx * float(sum qx), y); products of two
 //   floats are rounded to f32, inner sums are exact in int32: these are bit-identical on every instruction set.
+//   W8A8 has one scale per row, which waits: y = fma(dx, float(sum q * qx), y) group by group, and y = scale * y at the end.
 // y[i, r] lies at y + i*y_stride + (r - strip_begin*16): outputs start at the range's first row. Rows past w.rows are not
 // written.
 struct MatmulArgs {

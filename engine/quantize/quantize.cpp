@@ -9,6 +9,7 @@
 #include "engine/exec/fork_join.h"
 #include "engine/quantize/free_space.h"
 #include "engine/quantize/hf_order.h"
+#include "engine/quantize/hf_output.h"
 #include "engine/quantize/mixture.h"
 #include "engine/quantize/output_file.h"
 #include "engine/quantize/output_metadata.h"
@@ -111,6 +112,20 @@ Result<TensorJob> plan_job(const ModelFile& file, const TensorView& tensor, DTyp
   return job;
 }
 
+// The plain type that most weights of matrices have; F16 for those that are quantized.
+DType plain_type(const ModelFile& file) {
+  std::map<DType, uint64_t> params;
+  for (const TensorView& tensor : file.tensors()) {
+    const bool plain = tensor.type == DType::F32 || tensor.type == DType::BF16;
+    if (tensor.shape.size() >= 2) params[plain ? tensor.type : DType::F16] += tensor.elements();
+  }
+  DType most = DType::F16;
+  for (const auto& [type, n] : params) {
+    if (n > params[most]) most = type;
+  }
+  return most;
+}
+
 // What a mixture needs to know, of the file's own architecture.
 Result<MixtureModel> mixture_model(const ModelFile& file) {
   const Metadata& metadata = file.metadata();
@@ -130,13 +145,16 @@ Result<MixtureModel> mixture_model(const ModelFile& file) {
 
 Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, const QuantizeOptions& options) {
   const auto start = std::chrono::steady_clock::now();
+  if (const DTypeInfo* own = folder_type(options.type)) return quantize_folder(in, out, own->type, options);
   const Mixture* mixture = find_mixture(options.type);
   DType asked{};
-  if (mixture == nullptr) {
+  const bool as_read = options.type == "auto";
+  if (mixture == nullptr && !as_read) {
     SISKIN_TRY(asked, writable_type(options.type));
   }
   SISKIN_TRY_STATUS(check_output_path(in, out));
   SISKIN_TRY(const ModelFile file, ModelFile::open(in));
+  if (as_read) asked = plain_type(file);
   if (file.is_packed()) {
     return Error{ErrorCode::unsupported, in.string() + ": is a packed file; quantize the file that it was packed from"};
   }

@@ -5,6 +5,7 @@
 
 #include "formats/blocks/half.h"
 #include "formats/blocks/visit.h"
+#include "formats/blocks/w8a8.h"
 #include "formats/check.h"
 
 namespace siskin {
@@ -63,6 +64,8 @@ void decode_row(DType type, const void* row, float* out, size_t n) {
     case DType::BF16:
       decode_elements<uint16_t>(row, out, n, f32_from_bf16);
       return;
+    case DType::W8A8:
+      return decode_w8a8_row(static_cast<const std::byte*>(row), out, n);
     default:
       break;
   }
@@ -81,6 +84,8 @@ void encode_row(DType type, const float* values, void* row, size_t n) {
     case DType::BF16:
       encode_elements<uint16_t>(values, row, n, bf16_from_f32);
       return;
+    case DType::W8A8:
+      return encode_w8a8_row(values, static_cast<std::byte*>(row), n);
     default:
       break;
   }

@@ -105,7 +105,8 @@ Result<Described> read_description(GgufCursor& cursor, TensorBytes tensor_bytes)
   const size_t type_at = cursor.offset();
   SISKIN_TRY(const uint32_t type, cursor.number<uint32_t>("a tensor's type"));
   const DTypeInfo* info = find_dtype(type);
-  if (info == nullptr) {
+  const bool own = info != nullptr && !in_gguf(info->type) && tensor_bytes == &bytes_of_rows;  // a packed file has them
+  if (info == nullptr || own) {
     return unsupported_at(cursor.file(), type_at, tensor.view.name + ": unknown tensor type number " + std::to_string(type));
   }
   tensor.view.type = info->type;

@@ -126,6 +126,9 @@ Status check_tensors(std::span<const GgufTensorSource> tensors, const std::strin
       return Error{ErrorCode::invalid_argument,
                    file + ": " + tensor.name + ": shape " + shape_text(tensor.shape) + ", expected 1 to 4 dimensions"};
     }
+    if (!in_gguf(tensor.type)) {
+      return Error{ErrorCode::invalid_argument, file + ": " + tensor.name + ": GGUF has no type " + dtype_name(tensor.type)};
+    }
     SISKIN_TRY_STATUS(check_source_size(tensor, file));
   }
   return {};

@@ -142,13 +142,6 @@ Status refuse_unbuilt(const Config& config, const Family& family) {
   }
   SISKIN_TRY(const bool both_ways, config.flag("use_bidirectional_attention"));
   if (both_ways) return unsupported_file(config.file(), "'use_bidirectional_attention' is not supported");
-  if (const json* quantization = config.find("quantization_config")) {
-    const bool named =
-        quantization->is_object() && quantization->contains("quant_method") && (*quantization)["quant_method"].is_string();
-    return unsupported_file(config.file(), "weights quantized by " +
-                                               in_quotes(named ? (*quantization)["quant_method"].get<std::string>() : "?") +
-                                               " are not supported; F32, F16 and BF16 are");
-  }
   SISKIN_TRY(const double rotated, config.positive_or("partial_rotary_factor", 1.0));
   if (rotated != 1.0) return unsupported_file(config.file(), "'partial_rotary_factor' below 1 is not supported");
   return {};
@@ -301,6 +294,9 @@ Result<HfConfig> parse_hf_config(std::span<const std::byte> bytes, const std::st
   if (family.has_experts) SISKIN_TRY_STATUS(set_experts(config, family, metadata));
   if (family.is_gemma()) SISKIN_TRY_STATUS(set_windows(config, family, layers, metadata));
   SISKIN_TRY(out.tied_embeddings, config.flag("tie_word_embeddings", family.tied));
+  if (const json* quantization = config.find("quantization_config")) {
+    SISKIN_TRY(out.quantization, parse_hf_quantization(*quantization, file));
+  }
   return out;
 }
 

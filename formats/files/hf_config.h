@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "formats/files/hf_quantization.h"
 #include "formats/metadata.h"
 
 namespace siskin {
@@ -14,6 +15,7 @@ namespace siskin {
 struct HfConfig {
   Metadata metadata;
   bool tied_embeddings = false;  // lm_head is the embedding matrix
+  HfQuantization quantization{};
 };
 
 // `model_name` becomes general.name. What the file leaves out takes the default of transformers' configuration class. Errors:

@@ -3,20 +3,15 @@
 
 #include "formats/files/error_text.h"
 #include "formats/files/hf_config.h"
+#include "formats/files/hf_shards.h"
 #include "formats/files/hf_tensors.h"
 #include "formats/files/model_parts.h"
-#include "formats/safetensors.h"
 #include "formats/try.h"
 
 namespace siskin {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Shard {
-  MappedFile file;
-  SafetensorsContents contents;
-};
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
@@ -39,31 +34,30 @@ Result<HfConfig> open_config(const fs::path& folder) {
   return parse_hf_config(file->bytes(), file->name(), folder_name(folder));
 }
 
-Result<Shard> open_shard(const fs::path& path) {
+Result<HfShard> open_shard(const fs::path& path) {
   SISKIN_TRY(MappedFile file, MappedFile::open(path));
   SISKIN_TRY(SafetensorsContents contents, parse_safetensors(file.bytes(), file.name()));
-  return Shard{std::move(file), std::move(contents)};
+  return HfShard{std::move(file), std::move(contents)};
 }
 
-void collect(const Shard& shard, std::vector<HfTensor>& tensors) {
+void collect(const HfShard& shard, std::vector<HfTensor>& tensors) {
   for (const SafetensorsEntry& entry : shard.contents.tensors) {
     tensors.push_back({&entry, shard.file.bytes().data() + entry.begin, &shard.file.name()});
   }
 }
 
-// The shards that the index names, each once, and the index's promises checked against them.
-Result<std::vector<Shard>> open_shards(const fs::path& folder, const fs::path& index_path) {
+Result<std::vector<HfShard>> open_shards(const fs::path& folder, const fs::path& index_path) {
   SISKIN_TRY(const MappedFile index, MappedFile::open(index_path));
   SISKIN_TRY(const auto shard_of, parse_safetensors_index(index.bytes(), index.name()));
   std::map<std::string, size_t> expected;  // tensors by shard
   for (const auto& [tensor, shard] : shard_of) ++expected[shard];
-  std::vector<Shard> shards;
+  std::vector<HfShard> shards;
   for (const auto& [name, count] : expected) {
     if (!is_there(folder / name)) {
       return Error{ErrorCode::not_found,
                    (folder / name).string() + ": the shard is missing, but " + index.name() + " names it"};
     }
-    SISKIN_TRY(Shard shard, open_shard(folder / name));
+    SISKIN_TRY(HfShard shard, open_shard(folder / name));
     size_t listed = 0;
     for (const SafetensorsEntry& entry : shard.contents.tensors) {
       const auto found = shard_of.find(entry.name);
@@ -81,7 +75,9 @@ Result<std::vector<Shard>> open_shards(const fs::path& folder, const fs::path& i
   return shards;
 }
 
-Result<std::vector<Shard>> open_weights(const fs::path& folder) {
+}  // namespace
+
+Result<std::vector<HfShard>> open_hf_shards(const fs::path& folder) {
   const fs::path whole = folder / "model.safetensors";
   const fs::path index = folder / "model.safetensors.index.json";
   if (!is_there(whole) && is_there(index)) return open_shards(folder, index);
@@ -92,22 +88,20 @@ Result<std::vector<Shard>> open_weights(const fs::path& folder) {
                                            (has_pickle ? "; pytorch_model.bin is not read, save it as safetensors" : "")};
   }
   if (!shard) return std::move(shard).error();
-  std::vector<Shard> shards;
+  std::vector<HfShard> shards;
   shards.push_back(*std::move(shard));
   return shards;
 }
 
-}  // namespace
-
 Result<ModelParts> open_hf_folder(const fs::path& folder) {
   SISKIN_TRY(const HfConfig config, open_config(folder));
-  SISKIN_TRY(std::vector<Shard> shards, open_weights(folder));
+  SISKIN_TRY(std::vector<HfShard> shards, open_hf_shards(folder));
   std::vector<HfTensor> tensors;
-  for (const Shard& shard : shards) collect(shard, tensors);
+  for (const HfShard& shard : shards) collect(shard, tensors);
   ModelParts parts;
   SISKIN_TRY(parts.tensors, gguf_tensors_from_hf(tensors, config, folder.string()));
   parts.metadata = config.metadata;
-  for (Shard& shard : shards) parts.files.push_back(std::move(shard.file));
+  for (HfShard& shard : shards) parts.files.push_back(std::move(shard.file));
   return parts;
 }
 

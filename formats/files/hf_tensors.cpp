@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "formats/files/error_text.h"
+#include "formats/files/hf_scales.h"
 #include "formats/try.h"
 
 namespace siskin {
@@ -155,7 +156,7 @@ class Gatherer {
   Status add_whole(const HfTensor& tensor, Place place) {
     SISKIN_TRY(TensorView view, view_of(tensor));
     view.name = std::get<1>(place);
-    view.slices = {tensor.data};
+    push_slice(tensor, view);
     view.slice_bytes = tensor.entry->end - tensor.entry->begin;
     return insert(tensor, std::move(place), std::move(view));
   }
@@ -204,7 +205,11 @@ class Gatherer {
                                               shape_text(expert.entry->shape) + ", expected " + first.entry->dtype + " " +
                                               shape_text(first.entry->shape) + " as expert 0");
       }
-      view.slices.push_back(expert.data);
+      if (tensor_text(expert.scales) != tensor_text(first.scales)) {
+        return corrupt_file(*expert.file, in_quotes(expert.entry->name) + ": scales " + tensor_text(expert.scales) +
+                                              ", expected " + tensor_text(first.scales) + " as of expert 0");
+      }
+      push_slice(expert, view);
     }
     view.name = name;
     view.slice_bytes = first.entry->end - first.entry->begin;
@@ -212,8 +217,18 @@ class Gatherer {
     return insert(first, place, std::move(view));
   }
 
+  static void push_slice(const HfTensor& tensor, TensorView& view) {
+    view.slices.push_back(tensor.data);
+    if (tensor.scales != nullptr) view.scales.slices.push_back(tensor.scales->data);
+  }
+
+  static std::string tensor_text(const HfTensor* tensor) {
+    return tensor == nullptr ? "absent" : tensor->entry->dtype + " " + shape_text(tensor->entry->shape);
+  }
+
   Result<TensorView> view_of(const HfTensor& tensor) const {
     const SafetensorsEntry& entry = *tensor.entry;
+    if (tensor.scales != nullptr) return quantized_view(tensor.entry, *tensor.file, tensor.scales->entry);
     if (!entry.type || (entry.type != DType::F32 && entry.type != DType::F16 && entry.type != DType::BF16)) {
       return unsupported_file(*tensor.file,
                               in_quotes(entry.name) + ": dtype " + entry.dtype + " is not supported; F32, F16 and BF16 are");
@@ -228,7 +243,7 @@ class Gatherer {
   }
 
   Result<TensorView> stacked_view_of(const HfTensor& tensor) const {
-    SISKIN_TRY(TensorView view, view_of(tensor));
+    SISKIN_TRY(TensorView view, view_of(tensor));  // no matrix of experts is quantized: their scales would be a matrix too
     if (view.shape.size() == 3 && view.shape[0] == n_experts_) return view;
     return corrupt_file(*tensor.file, in_quotes(tensor.entry->name) + ": shape " + shape_text(view.shape) + ", expected [" +
                                           std::to_string(n_experts_) + ", rows, cols]");
@@ -263,7 +278,8 @@ class Gatherer {
 Result<std::vector<TensorView>> gguf_tensors_from_hf(std::span<const HfTensor> tensors, const HfConfig& config,
                                                      const std::string& folder) {
   Gatherer gatherer(config, folder);
-  for (const HfTensor& tensor : tensors) SISKIN_TRY_STATUS(gatherer.add(tensor));
+  SISKIN_TRY(const QuantizedTensors quantized, pair_scales(tensors, config.quantization));
+  for (const HfTensor& tensor : quantized.tensors) SISKIN_TRY_STATUS(gatherer.add(tensor));
   SISKIN_TRY_STATUS(gatherer.settle_head(config.tied_embeddings));
   return gatherer.take();
 }

@@ -18,6 +18,7 @@ struct HfTensor {
   const SafetensorsEntry* entry = nullptr;
   const std::byte* data = nullptr;
   const std::string* file = nullptr;
+  const HfTensor* scales = nullptr;  // of a quantized matrix; set by gguf_tensors_from_hf
 };
 
 // In the order of a GGUF file: embeddings, blocks, output norm, head. Errors: unsupported for a tensor or dtype that has no

@@ -18,7 +18,9 @@ std::optional<size_t> expected_bytes(const GgufTensorSource& tensor) {
     elements = *product;
   }
   if (cols % info.block_elems != 0) return std::nullopt;
-  return checked_mul(elements / info.block_elems, info.block_bytes);
+  const auto blocks = checked_mul(elements / info.block_elems, info.block_bytes);
+  const auto heads = checked_mul(elements / cols, info.head_bytes);
+  return blocks && heads ? checked_add(*blocks, *heads) : std::nullopt;
 }
 
 }  // namespace

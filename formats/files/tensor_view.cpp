@@ -1,6 +1,7 @@
 #include "formats/tensor_view.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "formats/blocks/codec.h"
 
@@ -24,10 +25,31 @@ const std::byte* columns_of(const TensorView& tensor, size_t slice, size_t first
   return room.data();
 }
 
+// A row of the type is, `per_row` times, an f32 scale and the codes that it belongs to.
+const std::byte* scaled_rows_of(const TensorView& tensor, size_t slice, size_t first, size_t n, std::vector<std::byte>& room) {
+  const ScaleTables& scales = tensor.scales;
+  const std::byte* codes = tensor.slices[slice] + first * tensor.cols();
+  const size_t run = tensor.cols() / scales.per_row, scale_bytes = row_bytes(scales.type, 1);
+  room.resize(n * row_bytes(tensor.type, tensor.cols()));
+  std::byte* out = room.data();
+  for (size_t row = first; row < first + n; ++row) {
+    const std::byte* table = scales.slices[slice] + row / scales.rows_per_scale * scales.per_row * scale_bytes;
+    for (size_t i = 0; i < scales.per_row; ++i, codes += run) {
+      float scale;
+      decode_row(scales.type, table + i * scale_bytes, &scale, 1);
+      std::memcpy(out, &scale, sizeof(scale));
+      std::memcpy(out + sizeof(scale), codes, run);
+      out += sizeof(scale) + run;
+    }
+  }
+  return room.data();
+}
+
 }  // namespace
 
 const std::byte* rows_of(const TensorView& tensor, size_t slice, size_t first, size_t n, std::vector<std::byte>& room) {
   if (tensor.is_transposed()) return columns_of(tensor, slice, first, n, room);
+  if (!tensor.scales.slices.empty()) return scaled_rows_of(tensor, slice, first, n, room);
   return tensor.slices[slice] + first * row_bytes(tensor.type, tensor.cols());
 }
 

@@ -76,6 +76,17 @@ void pack_plain_blocks(DType type, const std::byte* rows, size_t n_rows, size_t 
   }
 }
 
+// The scales, then codes + 128.
+void pack_w8a8(const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
+  const size_t row_stride = row_bytes(DType::W8A8, cols), words = cols / 4;
+  for (size_t r = 0; r < n_rows; ++r) std::memcpy(strip + r * sizeof(float), rows + r * row_stride, sizeof(float));
+  strip += kStripRows * sizeof(float);
+  pack_units<Vector32>(rows + sizeof(float), n_rows, row_stride, words, strip);
+  for (size_t w = 0; w < words; ++w) {
+    for (size_t byte = w * kStripRows * 4; byte < (w * kStripRows + n_rows) * 4; ++byte) strip[byte] ^= std::byte{0x80};
+  }
+}
+
 void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
   switch (type) {
     case DType::F32:
@@ -88,9 +99,17 @@ void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, s
       return pack_plain_blocks<BlockQ8_0, 0x80808080u>(type, rows, n_rows, cols, strip);
     case DType::Q4_0:
       return pack_plain_blocks<BlockQ4_0, 0u>(type, rows, n_rows, cols, strip);
+    case DType::W8A8:
+      return pack_w8a8(rows, n_rows, cols, strip);
     default:
       return pack_quant_strip(type, rows, n_rows, cols, strip);
   }
+}
+
+void unpack_w8a8(const std::byte* strip, size_t row, size_t cols, std::byte* out) {
+  std::memcpy(out, strip + row * sizeof(float), sizeof(float));
+  unpack_elements<uint32_t, 1>(strip + kStripRows * sizeof(float), row, cols / 4, out + sizeof(float));
+  for (size_t k = 0; k < cols; ++k) out[sizeof(float) + k] ^= std::byte{0x80};
 }
 
 }  // namespace
@@ -128,6 +147,8 @@ Layout packed_layout(DType type) {
       return Layout::r16k4_iq4_xs;
     case DType::MXFP4:
       return Layout::r16k4_mxfp4;
+    case DType::W8A8:
+      return Layout::r16k4_w8a8;
     default:
       broken_invariant(__FILE__, __LINE__, "packed_layout: a built type");
   }
@@ -136,6 +157,7 @@ Layout packed_layout(DType type) {
 size_t packed_strip_bytes(DType type, size_t cols) {
   switch (packed_layout(type)) {
     case Layout::r16k1:
+    case Layout::r16k4_w8a8:
       return kStripRows * row_bytes(type, cols);
     case Layout::r16k2:
       return kStripRows * row_bytes(type, cols + cols % 2);
@@ -167,6 +189,8 @@ void unpack_row(const PackedMatrix& matrix, size_t row, std::byte* out) {
       return unpack_elements<uint16_t, 1>(strip, r, matrix.cols, out);
     case DType::BF16:
       return unpack_elements<uint16_t, 2>(strip, r, matrix.cols, out);
+    case DType::W8A8:
+      return unpack_w8a8(strip, r, matrix.cols, out);
     default:
       return unpack_quant_row(matrix.type, strip, r, matrix.cols, out);
   }

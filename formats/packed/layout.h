@@ -20,8 +20,8 @@ enum class Layout : uint8_t {
              //       q (r,k) at 32 + (k/4)*64 + r*4 + k%4 of a 544-byte block
   r16k4_q4,  // Q4_0: per block of 32 k: 16 f16 scales, then 4 groups of 64 bytes; the low nibble of byte r*4 + k%4 of group g
              //       holds (r, k = 4g + k%4), the high nibble (r, k + 16); values are q + 8 in 0..15. 288-byte block
-  // All other types of blocks: per block of 32 or 256 k, the scales and minima of 16 rows, then per group of 32 k words of 4 bytes
-  // per row, 16 rows x 4 k in 64 bytes, that hold the codes' bits (planes.h); what opens the block differs (headers.h).
+  // All other types of blocks: per block of 32 or 256 k, the scales and minima of 16 rows, then per group of 32 k words of 4
+  // bytes per row, 16 rows x 4 k in 64 bytes, that hold the codes' bits (planes.h); what opens the block differs (headers.h).
   r16k4_q4_1,
   r16k4_q5_0,
   r16k4_q5_1,
@@ -33,6 +33,7 @@ enum class Layout : uint8_t {
   r16k4_iq4_nl,
   r16k4_iq4_xs,
   r16k4_mxfp4,
+  r16k4_w8a8,  // W8A8: 16 f32 scales open the strip; then r16k4_q8 without the scales of its blocks
 };
 
 // A matrix [rows, cols] as kernels see it. `tensor` and `slice` identify it to the ledger; kernels only pass them on.

@@ -106,6 +106,15 @@ constexpr bool has_minima() {
   return std::is_same_v<Header, ScaleMinimumHeader> || std::is_same_v<Header, AffineHeader> || std::is_same_v<Header, Q2Header>;
 }
 
+void read_w8a8_block(const std::byte* strip, size_t row, size_t index, PackedBlock* out) {
+  *out = {.columns = kQuantBlock, .scales = 1, .minima = false, .of_row = true, .level = {}, .scale = {}, .minimum = {}};
+  const std::byte* codes = strip + kStripRows * (sizeof(float) + index * kQuantBlock) + row * 4;
+  for (size_t k = 0; k < kQuantBlock; ++k) {
+    out->level[k] = std::to_integer<int32_t>(codes[k / 4 * kStripRows * 4 + k % 4]) - 128;
+  }
+  for (size_t half = 0; half < 2; ++half) std::memcpy(&out->scale[half], strip + row * sizeof(float), sizeof(float));
+}
+
 }  // namespace
 
 size_t quant_strip_bytes(DType type, size_t cols) {
@@ -134,12 +143,14 @@ void unpack_quant_row(DType type, const std::byte* strip, size_t row, size_t col
 }
 
 void read_packed_block(DType type, const std::byte* strip, size_t row, size_t index, PackedBlock* out) {
+  if (type == DType::W8A8) return read_w8a8_block(strip, row, index, out);
   visit_type(type, [&]<class Type>(std::type_identity<Type>) {
     using Block = typename Type::Block;
     const std::byte* packed = strip + index * Type::kBytes;
     out->columns = Block::kWeights;
     out->scales = Type::Header::kScales;
     out->minima = has_minima<Type>();
+    out->of_row = false;
     uint8_t codes[Block::kWeights];
     read_codes<Type>(packed, row, codes);
     for (size_t k = 0; k < Block::kWeights; ++k) out->level[k] = Type::level(codes[k]);

@@ -150,7 +150,7 @@ struct StripAvx2 {
   }
 
   template <class W>
-  using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins>;
+  using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins, W::kRowScale>;
 
   static I all_of(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
 

@@ -123,7 +123,7 @@ struct StripAvx512 {
 
   // One tile loop for all offsets, which only x.start knows. A broadcast activation serves all strips.
   template <class W>
-  using UnpackedOf = Unpacked<0, 255, W::kScales, W::kMins>;
+  using UnpackedOf = Unpacked<0, 255, W::kScales, W::kMins, W::kRowScale>;
   template <class W, class Rows, size_t kStrips, size_t kRows>
   [[gnu::always_inline]] static inline void dots(const std::byte* codes, const Rows& x, size_t b,
                                                  I (&sums)[W::kScales][kStrips][kRows]) {

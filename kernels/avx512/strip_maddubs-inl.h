@@ -11,7 +11,7 @@ struct StripAvx512Maddubs : StripAvx512 {
   template <size_t>
   static constexpr size_t kGemmRows = 8;
   template <class W>
-  using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins>;
+  using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins, W::kRowScale>;
 
   template <class W, class Rows, size_t kRows>
   [[gnu::always_inline]] static inline void dot(const std::byte* block, size_t group, const Rows& x, size_t b,

@@ -61,12 +61,17 @@ template <class L, class W>
 struct UnpackCodes {
   static constexpr bool kInPlace = false;
   static void run(const siskin::PackedMatrix&, const std::byte* strip, size_t k, std::byte* out) {
-    const std::byte* block = strip + k / W::kColumns * W::kBlockBytes;
+    const std::byte* block = strip + kStripHead<W> + k / W::kColumns * W::kBlockBytes;
     const size_t group = k % W::kColumns / kTileColumns;
     SISKIN_UNROLL
     for (size_t part = 0; part < 2; ++part) {
       const size_t half = W::kScales == 2 ? part : 0;
-      const typename L::F scale = W::template scale<L>(block, group, half);
+      typename L::F scale;
+      if constexpr (W::kRowScale) {
+        scale = L::load_f32(strip);
+      } else {
+        scale = W::template scale<L>(block, group, half);
+      }
       // code * scale + offset in one rounding: the offset is exact, so that is the rounding of (code - kOffset) * scale.
       const typename L::F offset = L::mul(scale, L::broadcast(static_cast<float>(-W::kOffset)));
       typename L::F min = L::zero();

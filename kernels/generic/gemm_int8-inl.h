@@ -10,16 +10,17 @@ namespace {
 
 constexpr size_t kVectorBytes = kStripRows * sizeof(float);
 
-// An unpacked group of 32 columns of kStrips strips: [scale][strip] 16 scales, as many mins if there are any, then
-// [column / 4][strip] the codes of 4 columns, which a dot finds as it would in a packed type.
+// An unpacked group of 32 columns of kStrips strips: [scale][strip] 16 scales if the blocks have any, as many mins likewise,
+// then [column / 4][strip] the codes of 4 columns, which a dot finds as it would in a packed type.
 template <class W>
-constexpr size_t kUnpackedBytes = (W::kScales * (W::kMins ? 2 : 1) + 8) * kVectorBytes;
+constexpr size_t kUnpackedBytes = (W::kScales * ((W::kRowScale ? 0 : 1) + (W::kMins ? 1 : 0)) + 8) * kVectorBytes;
 
 template <class W, size_t kStrips>
 constexpr size_t kCodesAt = kStrips*(kUnpackedBytes<W> - 8 * kVectorBytes);
 
-template <int offset, int most, size_t scales, bool mins>
-struct Unpacked : WeightCodes<Unpacked<offset, most, scales, mins>> {
+template <int offset, int most, size_t scales, bool mins, bool row_scale>
+struct Unpacked : WeightCodes<Unpacked<offset, most, scales, mins, row_scale>> {
+  static constexpr bool kRowScale = row_scale;
   static constexpr int kOffset = offset;
   static constexpr int kMostCode = most;
   static constexpr size_t kScales = scales;
@@ -37,7 +38,7 @@ template <class V, class W>
   SISKIN_UNROLL
   for (size_t half = 0; half < W::kScales; ++half) {
     const auto vector = [=](size_t i) { return reinterpret_cast<float*>(unpacked + i * strips * kVectorBytes); };
-    V::store(vector(half), W::template scale<V>(block, group, half), kStripRows);
+    if constexpr (!W::kRowScale) V::store(vector(half), W::template scale<V>(block, group, half), kStripRows);
     if constexpr (W::kMins) V::store(vector(W::kScales + half), W::template min<V>(block, group, half), kStripRows);
   }
   typename V::I codes[8];
@@ -78,9 +79,10 @@ template <class V, class W, size_t kStrips, size_t kRows, class Rows>
     SISKIN_UNROLL
     for (size_t s = 0; s < kStrips; ++s) {
       const auto vector = [=](size_t i) { return V::load(WeightsF32{}, w + (i * kStrips + s) * kVectorBytes, 0); };
-      typename V::F min = V::zero();
+      typename V::F scale = V::zero(), min = V::zero();
+      if constexpr (!W::kRowScale) scale = vector(half);
       if constexpr (W::kMins) min = vector(W::kScales + half);
-      add_scaled<V, W>(vector(half), min, dots[half][s], x, b, half, acc[s]);
+      add_scaled<V, W>(scale, min, dots[half][s], x, b, half, acc[s]);
     }
   }
 }
@@ -117,6 +119,8 @@ struct GemmTile {
       __builtin_prefetch(job.ahead + b * 64, 0, 2);
       gemm_group<V, W>(w, x, b, acc);
     }
+    SISKIN_UNROLL
+    for (size_t s = 0; s < kStrips; ++s) finish_rows<V, W>(job.rows, strip + s, acc[s]);
     SISKIN_UNROLL
     for (size_t s = 0; s < kStrips; ++s) {
       SISKIN_UNROLL

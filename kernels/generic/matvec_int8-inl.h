@@ -3,6 +3,7 @@
 // ascending order as kernels.h has it. V::dot, the instruction set's dot of a group, is the only part that differs.
 #pragma once
 
+#include "kernels/generic/matmul_float-inl.h"
 #include "kernels/generic/matmul_walk-inl.h"
 #include "kernels/generic/unroll-inl.h"
 #include "kernels/generic/weights_blocks-inl.h"
@@ -54,7 +55,8 @@ struct Int8Job {
 // Where the job's blocks of a strip begin.
 template <class W>
 inline const std::byte* chunk_of(const Int8Job& job, size_t strip) {
-  return job.args.w.data + strip * job.args.w.strip_bytes + job.begin * kQuantBlock / W::kColumns * W::kBlockBytes;
+  return job.args.w.data + strip * job.args.w.strip_bytes + kStripHead<W> +
+         job.begin * kQuantBlock / W::kColumns * W::kBlockBytes;
 }
 
 // Up to so many blocks of 32 columns that are whole blocks of the weights.
@@ -116,7 +118,8 @@ struct RowsOfTile {
   }
 };
 
-// acc[r] += what one scale of a strip's group gives with row r (kernels.h has the order). min: of types that have any.
+// acc[r] += what one scale of a strip's group gives with row r (kernels.h has the order). min: of types that have any; scale:
+// of types that have it in their blocks.
 template <class V, class W, size_t kRows, class Rows>
 [[gnu::always_inline]] inline void add_scaled(const typename V::F& scale, const typename V::F& min,
                                               const typename V::I (&dots)[kRows], const Rows& x, size_t b, size_t half,
@@ -124,7 +127,11 @@ template <class V, class W, size_t kRows, class Rows>
   SISKIN_UNROLL
   for (size_t r = 0; r < kRows; ++r) {
     const float dx = x.scale(r, b);
-    acc[r] = V::fma(V::mul(scale, V::broadcast(&dx)), V::to_float(dots[r]), acc[r]);
+    if constexpr (W::kRowScale) {
+      acc[r] = V::fma(V::to_float(dots[r]), V::broadcast(&dx), acc[r]);
+    } else {
+      acc[r] = V::fma(V::mul(scale, V::broadcast(&dx)), V::to_float(dots[r]), acc[r]);
+    }
   }
   if constexpr (W::kMins) {
     SISKIN_UNROLL
@@ -143,9 +150,21 @@ template <class V, class W, size_t kRows, class Rows>
   V::template dot<W>(w, group, x, b, dots);
   SISKIN_UNROLL
   for (size_t half = 0; half < W::kScales; ++half) {
-    typename V::F min = V::zero();
+    typename V::F scale = V::zero(), min = V::zero();
+    if constexpr (!W::kRowScale) scale = W::template scale<V>(w, group, half);
     if constexpr (W::kMins) min = W::template min<V>(w, group, half);
-    add_scaled<V, W>(W::template scale<V>(w, group, half), min, dots[half], x, b, half, acc);
+    add_scaled<V, W>(scale, min, dots[half], x, b, half, acc);
+  }
+}
+
+// The sums of a strip's last chunk take the rows' scales, where it is rows that have them.
+template <class V, class W, size_t kRows>
+[[gnu::always_inline]] inline void finish_rows(const Int8Job& job, size_t strip, typename V::F (&acc)[kRows]) {
+  if constexpr (W::kRowScale) {
+    if (job.end != job.args.w.cols / kQuantBlock) return;
+    const typename V::F scales = V::load(WeightsF32{}, job.args.w.data + strip * job.args.w.strip_bytes, 0);
+    SISKIN_UNROLL
+    for (size_t r = 0; r < kRows; ++r) acc[r] = V::mul(scales, acc[r]);
   }
 }
 
@@ -174,6 +193,7 @@ template <class V, class W, size_t kRows, class Rows>
     SISKIN_NO_UNROLL
     for (size_t group = 0; group < groups; ++group, ++b) int8_group<V, W>(w, group, x, b, acc);
   }
+  finish_rows<V, W>(job, strip, acc);
   SISKIN_UNROLL
   for (size_t r = 0; r < kRows; ++r) V::store(y + r * args.y_stride, acc[r], height);
 }

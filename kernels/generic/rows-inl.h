@@ -37,8 +37,9 @@ inline void get_row_bf16(const GetRowArgs& args, const std::byte* strip, size_t 
 
 // All 16 rows of a group are unpacked for one: codes, scales and minima come the way the matmuls have them.
 template <class V, class W>
-[[gnu::noinline]] void get_row_codes(const GetRowArgs& args, const std::byte* block, size_t lane) {
+[[gnu::noinline]] void get_row_codes(const GetRowArgs& args, const std::byte* strip, size_t lane) {
   constexpr size_t half_columns = kQuantBlock / 2;
+  const std::byte* block = strip + kStripHead<W>;
   float* out = args.out;
   for (size_t k = 0; k < args.w.cols; k += W::kColumns, block += W::kBlockBytes) {
     for (size_t group = 0; group < W::kColumns / kQuantBlock; ++group) {
@@ -50,7 +51,11 @@ template <class V, class W>
       for (size_t half = 0; half < 2; ++half, out += half_columns) {
         float scales[kStripRows];
         float minima[kStripRows] = {};
-        V::store(scales, W::template scale<V>(block, group, half), kStripRows);
+        if constexpr (W::kRowScale) {
+          __builtin_memcpy(scales, strip, sizeof(scales));
+        } else {
+          V::store(scales, W::template scale<V>(block, group, half), kStripRows);
+        }
         if constexpr (W::kMins) V::store(minima, W::template min<V>(block, group, half), kStripRows);
         for (size_t i = 0; i < half_columns; ++i) {
           const int q = codes[half * 4 + i / 4][lane * 4 + i % 4] - W::kOffset;

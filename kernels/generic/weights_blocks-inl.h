@@ -89,4 +89,20 @@ struct WeightsMXFP4 : ScaledBlock<WeightsMXFP4, 12, 24, kStripRows, kCodeBytes4>
   }
 };
 
+// The block is codes alone.
+struct WeightsW8A8 : WeightCodes<WeightsW8A8> {
+  static constexpr bool kRowScale = true;
+  static constexpr size_t kColumns = 32;
+  static constexpr size_t kBlockBytes = 8 * 64;
+  static constexpr int kOffset = 128;
+  static constexpr int kMostCode = 255;
+  static constexpr size_t kScales = 1;
+  static constexpr bool kMins = false;
+
+  template <class V>
+  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t, size_t step, size_t part) {
+    return V::load_codes(block + (part * 4 + step) * 64);
+  }
+};
+
 }  // namespace

@@ -6,7 +6,9 @@
 //   code(block, group, step, part)  the codes of the 4 columns from part * 16 + step * 4 on: unsigned bytes, row after row
 //   codes(block, group, w)          all eight of them, w[part * 4 + step]
 //   scale, min (block, group, half) of the 16 rows
-// V is the instruction set's strip vector; what it gives is said in avx512/strip-inl.h. Byte layouts: formats/FORMATS.md.
+// A type with kRowScale has no scales in its blocks: one per row, an f32, opens each strip, and weight = scale * (code -
+// kOffset). V is the instruction set's strip vector; what it gives is said in avx512/strip-inl.h. Byte layouts:
+// formats/FORMATS.md.
 #pragma once
 
 #include <cstddef>
@@ -20,16 +22,23 @@ namespace {
 using siskin::kQuantBlock;
 using siskin::kStripRows;
 
-constexpr size_t kScaleBytes = 32;  // 16 halves
+constexpr size_t kScaleBytes = 32;     // 16 halves
+constexpr size_t kRowScaleBytes = 64;  // 16 floats
 
 // What every policy gives: Type says where one piece of the codes lies.
 template <class Type>
 struct WeightCodes {
+  static constexpr bool kRowScale = false;
+
   template <class V>
   [[gnu::always_inline]] static void codes(const std::byte* block, size_t group, typename V::I (&w)[8]) {
     SISKIN_UNROLL
     for (size_t j = 0; j < 8; ++j) w[j] = Type::template code<V>(block, group, j % 4, j / 4);
   }
 };
+
+// The bytes of a strip before its first block.
+template <class W>
+constexpr size_t kStripHead = W::kRowScale ? kRowScaleBytes : 0;
 
 }  // namespace

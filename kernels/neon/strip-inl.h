@@ -209,7 +209,7 @@ struct StripNeon {
   }
 
   template <class W>
-  using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins>;
+  using UnpackedOf = Unpacked<W::kOffset, W::kMostCode, W::kScales, W::kMins, W::kRowScale>;
 
   // The pieces of 4 columns from kPiece on; a template because the lane is part of the instruction.
   template <class W, size_t kPiece, class Rows, size_t kRows>

@@ -54,7 +54,7 @@ void add_block(const MatmulArgs& args, const PackedBlock& w, size_t x_block, flo
         sum += qx[i];
       }
       const size_t j = (begin + k) / 16;
-      *y = std::fma(w.scale[j] * dx, static_cast<float>(dot), *y);
+      *y = std::fma(w.of_row ? dx : w.scale[j] * dx, static_cast<float>(dot), *y);
       if (w.minima) *y = std::fma(-w.minimum[j], dx * static_cast<float>(sum), *y);
     }
   }
@@ -91,13 +91,14 @@ void matmul_int8(const MatmulArgs& args) noexcept {
       const size_t tile = std::min(kTile, args.m - i0);
       float sums[kTile][kStripRows] = {};
       for (size_t r = 0; r < kStripRows; ++r) {
-        PackedBlock w;
+        PackedBlock w{};
         for (size_t k = 0, b = 0; k < args.w.cols; k += w.columns) {
           read_packed_block(args.w.type, strip, r, b++, &w);
           for (size_t i = 0; i < tile; ++i) {
             add_block(args, w, source_row(args, i0 + i) * x_blocks + k / kQuantBlock, &sums[i][r]);
           }
         }
+        for (size_t i = 0; i < tile && w.of_row; ++i) sums[i][r] *= w.scale[0];
       }
       for (size_t i = 0; i < tile; ++i) store(args, s, i0 + i, sums[i]);
     }

@@ -12,9 +12,9 @@ namespace {
 
 using siskin::DType;
 
-constexpr DType kTypes[] = {DType::F32,  DType::F16,    DType::BF16,   DType::Q8_0, DType::Q4_0, DType::Q4_1,
-                            DType::Q5_0, DType::Q5_1,   DType::Q2_K,   DType::Q3_K, DType::Q4_K, DType::Q5_K,
-                            DType::Q6_K, DType::IQ4_NL, DType::IQ4_XS, DType::MXFP4};
+constexpr DType kTypes[] = {DType::F32,  DType::F16,    DType::BF16,   DType::Q8_0,  DType::Q4_0, DType::Q4_1,
+                            DType::Q5_0, DType::Q5_1,   DType::Q2_K,   DType::Q3_K,  DType::Q4_K, DType::Q5_K,
+                            DType::Q6_K, DType::IQ4_NL, DType::IQ4_XS, DType::MXFP4, DType::W8A8};
 
 struct Matrix {
   DType type;
@@ -140,6 +140,10 @@ float weight_by_specification(const Matrix& m, size_t row, size_t k) {
       const int q = (k % 32 < 16 ? both & 15 : both >> 4) - 8;
       return static_cast<float>(q) * siskin::f32_from_f16(read<uint16_t>(block + r * 2));
     }
+    case siskin::Layout::r16k4_w8a8: {
+      const int q = read<uint8_t>(strip + 64 + k / 4 * 64 + r * 4 + k % 4) - 128;
+      return static_cast<float>(q) * read<float>(strip + r * 4);
+    }
     default:
       return quant_by_specification(m.type, strip, r, k);
   }
@@ -209,6 +213,7 @@ TEST_CASE("packed sizes", "[packed]") {
   CHECK(siskin::packed_strip_bytes(DType::Q4_0, 64) == 2 * 288);
   CHECK(siskin::packed_strip_bytes(DType::Q6_K, 512) == 16 * 2 * 210);
   CHECK(siskin::packed_strip_bytes(DType::MXFP4, 96) == 16 * 3 * 17);
+  CHECK(siskin::packed_strip_bytes(DType::W8A8, 96) == 16 * (4 + 96));
   CHECK(siskin::packed_bytes(DType::F32, 17, 4) == 2 * 16 * 4 * 4);
   // Blocks pack without growing: strips of whole rows hold what the file holds.
   for (const DType type : kTypes) {

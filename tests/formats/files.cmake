@@ -6,6 +6,7 @@ target_sources(siskin_tests_formats PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/files_gguf_write.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_hf_config.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_hf_folder.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/files_hf_quantized.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_model_file.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_packed.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_safetensors.cpp

@@ -132,7 +132,6 @@ TEST_CASE("configurations that are not built are refused by name", "[files]") {
       {llama(R"(, "mlp_bias": true)"), "'mlp_bias'"},
       {llama(R"(, "hidden_act": "gelu")"), "'gelu'"},
       {llama(R"(, "quantization_config": {"quant_method": "gptq"})"), "'gptq'"},
-      {llama(R"(, "quantization_config": 4)"), "quantized"},
       {llama(R"(, "partial_rotary_factor": 0.5)"), "'partial_rotary_factor'"},
       {llama(R"(, "rope_scaling": {"type": "dynamic", "factor": 2.0})"), "'dynamic'"},
       {llama(R"(, "rope_scaling": {"rope_type": "yarn", "factor": 2.0})"), "'yarn'"},

@@ -27,7 +27,7 @@ std::map<std::string, size_t>& counts() {
 
 std::vector<DType> built_types() {
   std::vector<DType> types;
-#define SISKIN_DTYPE(name, id, text, elems, bytes, built) \
+#define SISKIN_DTYPE(name, id, text, elems, bytes, head, built) \
   if (built) types.push_back(DType::name);
 #include "formats/dtype_list.inc"
 #undef SISKIN_DTYPE

@@ -55,8 +55,10 @@ struct Weights {
   std::vector<PackedBlock> blocks;  // row after row, for types with int8 activations
 };
 
-// Makes every code of a Q8_0 row -128.
-void lower_codes(std::byte* row, size_t cols) {
+// Makes every code of a row of int8 -128.
+void lower_codes(DType type, std::byte* row, size_t cols) {
+  if (type == DType::W8A8) std::memset(row + sizeof(float), 0x80, cols);
+  if (type != DType::Q8_0) return;
   const size_t block_bytes = dtype_info(DType::Q8_0).block_bytes;
   for (size_t b = 0; b < cols / kQuantBlock; ++b) std::memset(row + b * block_bytes + sizeof(uint16_t), 0x80, kQuantBlock);
 }
@@ -65,11 +67,12 @@ Weights make_weights(DType type, size_t rows, size_t cols, Rng& rng, Buffers& bu
   Weights w{type, rows, cols, std::vector<float>(rows * cols), {}, {}};
   std::vector<float> raw(rows * cols);
   fill_numbers(raw.data(), raw.size(), rng);
-  const bool lowest = type == DType::Q8_0 && rng.below(16) == 0;  // -128: no encoder writes it, a file may
+  const bool of_int8 = type == DType::Q8_0 || type == DType::W8A8;
+  const bool lowest = of_int8 && rng.below(16) == 0;  // -128: no encoder writes it, a file may
   std::vector<std::byte> file(rows * row_bytes(type, cols));
   for (size_t r = 0; r < rows; ++r) {
     encode_row(type, raw.data() + r * cols, file.data() + r * row_bytes(type, cols), cols);
-    if (lowest) lower_codes(file.data() + r * row_bytes(type, cols), cols);
+    if (lowest) lower_codes(type, file.data() + r * row_bytes(type, cols), cols);
     decode_row(type, file.data() + r * row_bytes(type, cols), w.values.data() + r * cols, cols);
   }
   std::byte* data = buffers.packed.tail(packed_bytes(type, rows, cols), 64);
