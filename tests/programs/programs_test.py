@@ -81,7 +81,7 @@ class Usage(Case):
 
     def test_not_built(self):
         helped = siskin("--help").stdout
-        for name in "prune overlay trace serve convert calibrate teach embed classify".split():
+        for name in "prune overlay trace serve calibrate teach embed classify".split():
             self.refused(siskin(name, MODEL), 2, name, "not built yet")
             self.assertNotRegex(helped, rf"(?m)^\s+{name}\b")
         self.refused(siskin("run", MODEL, "-p", PROMPT, "--chat"), 2, "--chat", "not built yet")
@@ -258,6 +258,24 @@ class Documents(Case):
         bad = siskin("quantize", MODEL, WORK / "bad.gguf", "--type", "q9_9")
         self.refused(bad, 2, "q9_9")
         self.assertFalse((WORK / "bad.gguf").exists())
+
+    def test_convert(self):
+        folder, out = pathlib.Path(__file__).parent.parent / "golden/families/qwen2", WORK / "qwen2.gguf"
+        document = self.document(siskin("convert", folder, out, "--json"))
+        self.has_keys(document, "types bits_per_weight bytes seconds".split())
+        self.assertEqual(document["bytes"], out.stat().st_size)
+        shown = self.document(siskin("inspect", out, "--json"))
+        self.assertEqual((shown["architecture"], shown["type"]), ("qwen2", "F16"))
+        self.document(siskin("convert", folder, out, "--type", "bf16", "--json"))
+        self.assertEqual(self.document(siskin("inspect", out, "--json"))["type"], "BF16")
+        self.refused(siskin("convert", folder, WORK / "bad.gguf", "--type", "q9_9"), 2, "q9_9")
+        self.refused(siskin("convert", MODEL, WORK / "bad.gguf"), 2, "is no folder")
+        self.refused(siskin("convert", WORK / "absent", WORK / "bad.gguf"), 1, "absent")
+        self.refused(siskin("convert", folder), 2, "OUT")
+        self.assertFalse((WORK / "bad.gguf").exists())
+        quantized = WORK / "qwen2-w8a8"
+        self.assertIn("w8a8", self.document(siskin("quantize", folder, quantized, "--type", "w8a8", "--json"))["types"])
+        self.refused(siskin("quantize", folder, quantized, "--type", "w8a8"), 2, "is there already")
 
     def test_pack(self):
         out = WORK / "m.packed"
