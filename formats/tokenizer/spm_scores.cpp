@@ -56,7 +56,7 @@ bool runs_stand_apart(const std::vector<RankedBpe::Pair>& merges) {
   return true;
 }
 
-// Whether ranks and scores cut runs of marks alike, tried for all lengths up to four times the longest piece.
+// Whether ranks and scores cut runs of marks alike, tried for all lengths up to the longest piece.
 Result<bool> runs_are_cut_alike(const TokenizerSpec& spec, const std::vector<double>& scores) {
   std::vector<Piece> pieces = spec.pieces;
   size_t longest = 0;
@@ -67,7 +67,7 @@ Result<bool> runs_are_cut_alike(const TokenizerSpec& spec, const std::vector<dou
   SISKIN_TRY(const Vocab vocab, Vocab::make(std::move(pieces), spec.unknown, spec.written));
   SISKIN_TRY(const RankedBpe by_rank, RankedBpe::make(vocab, spec.merges, spec.ranked_options));
   std::string run;
-  for (size_t n = 1; n <= 4 * longest; ++n) {
+  for (size_t n = 1; n <= longest; ++n) {
     run += kSpaceMark;
     std::vector<TokenId> ranked, scored;
     by_rank.segment(vocab, run, ranked);

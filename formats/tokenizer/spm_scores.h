@@ -10,7 +10,9 @@ namespace siskin {
 
 // Scores by which SentencePiece's BPE gives the ids that the ranked merges of `spec` do. It merges any two neighbours that are
 // a piece together, best score first: so every way of cutting a piece into two must be a merge, and the ranks of one piece's
-// merges must not enclose another's. Errors: unsupported where they do not.
+// merges must not enclose another's. Of pieces of marks alone, which Llama gives one score, only the result is asked to be the
+// same, for runs up to the longest piece; longer runs of spaces may be cut at other places. Errors: unsupported where they do
+// not.
 Result<std::vector<double>> scores_of_merges(const TokenizerSpec& spec);
 
 // Whether the merges make every normal piece from its bytes.

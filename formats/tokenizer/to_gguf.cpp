@@ -1,6 +1,7 @@
 #include "formats/tokenizer/to_gguf.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -24,8 +25,9 @@ bool has_step(const TokenizerSpec& spec) {
                      [](const TextStep& step) { return std::holds_alternative<Step>(step); });
 }
 
+// Converters write "no such token" as the largest 32-bit number; without the key a reader takes a default.
 void set_id(const char* key, TokenId id, Metadata& metadata) {
-  if (id >= 0) metadata.set(key, static_cast<uint64_t>(id));
+  metadata.set(key, id >= 0 ? static_cast<uint64_t>(id) : uint64_t{UINT32_MAX});
 }
 
 // Tokens, their kinds and what is put around a text: what all kinds of tokenizers have.
@@ -44,7 +46,6 @@ void set_pieces(const TokenizerSpec& spec, size_t n_vocab, Metadata& metadata) {
   }
   metadata.set("tokenizer.ggml.tokens", std::move(tokens));
   metadata.set("tokenizer.ggml.token_type", std::move(kinds));
-  set_id("tokenizer.ggml.unknown_token_id", spec.unknown, metadata);
   set_id("tokenizer.ggml.bos_token_id", spec.bos, metadata);
   set_id("tokenizer.ggml.eos_token_id", spec.eos, metadata);
   metadata.set("tokenizer.ggml.add_bos_token", spec.add_bos && spec.bos != kNoToken);
@@ -117,6 +118,7 @@ Status set_marked(const TokenizerSpec& spec, size_t n_vocab, Metadata& metadata)
   }
   scores.resize(std::max(n_vocab, scores.size()), kPadScore);
   set_pieces(spec, n_vocab, metadata);
+  set_id("tokenizer.ggml.unknown_token_id", spec.unknown, metadata);
   metadata.set("tokenizer.ggml.scores", std::move(scores));
   metadata.set("tokenizer.ggml.model", std::string(spec.segmenter == SegmenterKind::unigram ? "t5" : "llama"));
   metadata.set("tokenizer.ggml.pre", std::string("default"));
