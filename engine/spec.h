@@ -77,6 +77,8 @@ struct ModelSpec {
   RouterSpec router;
   float rms_eps = 1e-5f;
   RopeSpec rope;
+  float qkv_clamp = 0;           // q, k and v are kept within [-clamp, clamp]; 0: they are not
+  bool norm_behind_rope = false;  // heads of q and k are normalised when they are rotated already
   float embedding_scale = 1.0f;
   float residual_scale = 1.0f;  // of what a block adds to the stream
   float logit_scale = 1.0f;

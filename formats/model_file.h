@@ -16,8 +16,8 @@
 namespace siskin {
 
 enum class RopePairing : uint8_t {
-  interleaved,  // pairs (0,1), (2,3), ...: GGUF's llama architecture, whose q/k rows were permuted for it
-  half_split,   // pairs (i, i + d/2): Hugging Face's files
+  interleaved,  // pairs (0,1), (2,3), ...
+  half_split,   // pairs (i, i + d/2)
 };
 
 class ModelFile {
@@ -56,6 +56,9 @@ class ModelFile {
 
   friend RopePairing rope_pairing(const ModelFile& file);
 };
+
+// The pairing of an architecture's GGUF files.
+RopePairing gguf_rope_pairing(std::string_view architecture);
 
 // The pairing of q/k rows in this file, from its kind and architecture; a packed file says which.
 RopePairing rope_pairing(const ModelFile& file);

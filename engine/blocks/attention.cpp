@@ -14,6 +14,12 @@ constexpr size_t kCutRows = 16;
 
 using Tile = AttentionGrid::Tile;
 
+void norm_heads(const StepContext& ctx, const Tensor& w, float* x, size_t n_heads) {
+  for (size_t head = 0; head < n_heads; ++head, x += ctx.spec.head_dim) {
+    ctx.kernels.rms_norm({x, w.values.data(), x, ctx.spec.head_dim, ctx.spec.rms_eps, w.id});
+  }
+}
+
 void rotate_and_store(StepContext& ctx, size_t layer, const StepSlice& slice, size_t token, size_t row) {
   const ModelSpec& spec = ctx.spec;
   const size_t position = slice.first_position + token;
@@ -33,6 +39,10 @@ void rotate_and_store(StepContext& ctx, size_t layer, const StepSlice& slice, si
   rope.x = act.k.data() + row * spec.d_k() + unrotated;
   rope.n_heads = spec.n_kv_heads;
   ctx.kernels.rope(rope);
+  if (spec.norm_behind_rope) {
+    norm_heads(ctx, ctx.weights.get(Slot::attn_q_norm, layer), act.q.data() + row * spec.d_q(), spec.n_heads);
+    norm_heads(ctx, ctx.weights.get(Slot::attn_k_norm, layer), act.k.data() + row * spec.d_k(), spec.n_kv_heads);
+  }
   for (size_t head = 0; head < spec.n_kv_heads; ++head) {
     const float* k = act.k.data() + row * spec.d_k() + head * keys;
     const float* v = spec.is_latent() ? nullptr : act.v.data() + row * spec.d_v() + head * spec.value_dim;

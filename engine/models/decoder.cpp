@@ -44,6 +44,12 @@ Result<size_t> dimension(const ModelFile& file, const std::string& key) {
   return static_cast<size_t>(value);
 }
 
+Result<float> positive_factor(const ModelFile& file, const std::string& key, float fallback) {
+  SISKIN_TRY(const double value, file.metadata().f64_or(key, double{fallback}));
+  if (!(value > 0) || value > 1e6) return bad_model(file, key + ": expected a number above 0, at most 1e6");
+  return static_cast<float>(value);
+}
+
 Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& architecture, const RouterSpec& router) {
   const Metadata& meta = file.metadata();
   ModelSpec spec;
@@ -88,6 +94,12 @@ Result<ModelSpec> parse_dense_decoder(const ModelFile& file, const std::string& 
                                            std::to_string(spec->n_experts) + ", but " + architecture + " has no experts here"};
 }
 
+Result<ModelSpec> parse_mixture_decoder(const ModelFile& file, const std::string& architecture, const RouterSpec& router) {
+  auto spec = parse_decoder(file, architecture, router);
+  if (!spec || spec->is_moe()) return spec;
+  return bad_model(file, architecture + ".expert_count: 0, expected at least 1");
+}
+
 void begin_step(StepContext& ctx) {
   const ModelSpec& spec = ctx.spec;
   const size_t n = ctx.plan.n_tokens();
@@ -110,6 +122,25 @@ void project_qkv(StepContext& ctx, size_t layer) {
   ctx.enter(Part::qkv);
   const LinearJob qkv[] = {{&wq.slices[0], act.q.data()}, {&wk.slices[0], act.k.data()}, {&wv.slices[0], act.v.data()}};
   linear(ctx, act.normed, n, qkv);
+}
+
+void add_qkv_biases(StepContext& ctx, size_t layer) {
+  add_bias(ctx, ctx.act.q, ctx.weights.get(Slot::attn_q_bias, layer));
+  add_bias(ctx, ctx.act.k, ctx.weights.get(Slot::attn_k_bias, layer));
+  add_bias(ctx, ctx.act.v, ctx.weights.get(Slot::attn_v_bias, layer));
+}
+
+void norm_qk(StepContext& ctx, size_t layer) {
+  norm_rows(ctx, ctx.act.q, ctx.weights.get(Slot::attn_q_norm, layer));
+  norm_rows(ctx, ctx.act.k, ctx.weights.get(Slot::attn_k_norm, layer));
+}
+
+void clamp_qkv(StepContext& ctx) {
+  const float most = ctx.spec.qkv_clamp;
+  if (most == 0) return;
+  for (std::vector<float>* rows : {&ctx.act.q, &ctx.act.k, &ctx.act.v}) {
+    for (float& value : *rows) value = std::clamp(value, -most, most);
+  }
 }
 
 void attend_and_project(StepContext& ctx, size_t layer) {

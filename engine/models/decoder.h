@@ -16,6 +16,9 @@ namespace siskin {
 // A count that sizes buffers: present, at least 1, and small enough that products of three fit in 64 bits.
 Result<size_t> dimension(const ModelFile& file, const std::string& key);
 
+// A number above 0, at most 1e6.
+Result<float> positive_factor(const ModelFile& file, const std::string& key, float fallback);
+
 // Reads and checks "<architecture>.block_count" and the other keys that every decoder has, RoPE and experts included. `router`: the
 // architecture's, which what the file says overrides.
 // Errors: corrupt_file, unsupported (a RoPE scaling); name the file and key.
@@ -27,6 +30,9 @@ Status parse_mixture(const ModelFile& file, ModelSpec& spec);
 // The same for an architecture that has no experts. Errors: also unsupported, where the file names some.
 Result<ModelSpec> parse_dense_decoder(const ModelFile& file, const std::string& architecture);
 
+// The same for an architecture that always has some. Errors: also corrupt_file, where the file names none.
+Result<ModelSpec> parse_mixture_decoder(const ModelFile& file, const std::string& architecture, const RouterSpec& router);
+
 // A corrupt_file error that names the file.
 Error bad_model(const ModelFile& file, const std::string& what);
 
@@ -36,6 +42,7 @@ inline Presence always(const ModelSpec&, size_t) { return Presence::required; }
 inline Presence maybe(const ModelSpec&, size_t) { return Presence::optional; }
 inline Presence dense(const ModelSpec& s, size_t layer) { return s.is_moe(layer) ? Presence::absent : Presence::required; }
 inline Presence moe(const ModelSpec& s, size_t layer) { return s.is_moe(layer) ? Presence::required : Presence::absent; }
+inline Presence moe_maybe(const ModelSpec& s, size_t layer) { return s.is_moe(layer) ? Presence::optional : Presence::absent; }
 inline Presence shared(const ModelSpec& s, size_t layer) { return s.d_shared > 0 ? moe(s, layer) : Presence::absent; }
 inline size_t d_model(const ModelSpec& s) { return s.d_model; }
 inline size_t d_q(const ModelSpec& s) { return s.d_q(); }
@@ -55,6 +62,12 @@ inline size_t half_rot(const ModelSpec& s) { return s.n_rot / 2; }
 void begin_step(StepContext& ctx);
 // Adds what the last block made (layer 0: nothing), normalises, and multiplies: q, k and v, not yet rotated.
 void project_qkv(StepContext& ctx, size_t layer);
+// Adds the layer's biases to q, k and v.
+void add_qkv_biases(StepContext& ctx, size_t layer);
+// Normalises q and k by attn_q_norm and attn_k_norm: as whole rows or head by head, as long as these are.
+void norm_qk(StepContext& ctx, size_t layer);
+// Keeps q, k and v within the model's bounds, if it has some.
+void clamp_qkv(StepContext& ctx);
 // Rotates q and k, stores k and v, attends, and multiplies by the output matrix: delta.
 void attend_and_project(StepContext& ctx, size_t layer);
 // Adds delta, normalises, and runs the dense block or the experts: delta.

@@ -24,11 +24,18 @@ struct Family {
 
 extern const Family kDeepseekFamily;
 extern const Family kDeepseek2Family;
+extern const Family kErnie45MoeFamily;
 extern const Family kGemma3Family;
+extern const Family kGlm4MoeFamily;
 extern const Family kGptOssFamily;
+extern const Family kGraniteMoeFamily;
+extern const Family kHunyuanMoeFamily;
 extern const Family kLlamaFamily;
+extern const Family kMiniMaxM2Family;
 extern const Family kOlmoeFamily;
 extern const Family kQwen2Family;
+extern const Family kQwen2MoeFamily;
+extern const Family kQwen3MoeFamily;
 
 // Errors: unsupported, with the names of what is built.
 Result<const Family*> find_family(const ModelFile& file);

@@ -75,8 +75,7 @@ void forward(StepContext& ctx) {
   begin_step(ctx);
   for (size_t layer = 0; layer < ctx.spec.n_layers; ++layer) {
     project_qkv(ctx, layer);
-    norm_rows(ctx, act.q, ctx.weights.get(Slot::attn_q_norm, layer));  // head by head
-    norm_rows(ctx, act.k, ctx.weights.get(Slot::attn_k_norm, layer));
+    norm_qk(ctx, layer);
     attend_and_project(ctx, layer);
     norm_rows(ctx, act.delta, ctx.weights.get(Slot::attn_post_norm, layer));
     feed_forward(ctx, layer);

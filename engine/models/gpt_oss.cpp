@@ -58,9 +58,7 @@ void forward(StepContext& ctx) {
   begin_step(ctx);
   for (size_t layer = 0; layer < ctx.spec.n_layers; ++layer) {
     project_qkv(ctx, layer);
-    add_bias(ctx, ctx.act.q, ctx.weights.get(Slot::attn_q_bias, layer));
-    add_bias(ctx, ctx.act.k, ctx.weights.get(Slot::attn_k_bias, layer));
-    add_bias(ctx, ctx.act.v, ctx.weights.get(Slot::attn_v_bias, layer));
+    add_qkv_biases(ctx, layer);
     attend_and_project(ctx, layer);
     add_bias(ctx, ctx.act.delta, ctx.weights.get(Slot::attn_output_bias, layer));
     feed_forward(ctx, layer);

@@ -2,9 +2,9 @@
 // the chosen ones keep their share of a softmax over all.
 // Source: OLMoE (arXiv 2409.02060); transformers' models/olmoe.
 
-#include "engine/blocks/norm.h"
 #include "engine/models/decoder.h"
 #include "engine/models/family.h"
+#include "formats/try.h"
 
 namespace siskin {
 namespace {
@@ -12,9 +12,10 @@ namespace {
 using namespace binding;
 
 Result<ModelSpec> parse(const ModelFile& file) {
-  auto spec = parse_decoder(file, "olmoe", {});
-  if (!spec) return spec;
-  if (!spec->is_moe()) return bad_model(file, "olmoe.expert_count: 0, expected at least 1");
+  SISKIN_TRY(ModelSpec spec, parse_mixture_decoder(file, "olmoe", {}));
+  SISKIN_TRY(const double clamp, file.metadata().f64_or("olmoe.attention.clamp_kqv", 0.0));
+  if (!(clamp >= 0) || clamp > 1e6) return bad_model(file, "olmoe.attention.clamp_kqv: expected a number from 0 to 1e6");
+  spec.qkv_clamp = static_cast<float>(clamp);
   return spec;
 }
 
@@ -43,8 +44,8 @@ void forward(StepContext& ctx) {
   begin_step(ctx);
   for (size_t layer = 0; layer < ctx.spec.n_layers; ++layer) {
     project_qkv(ctx, layer);
-    norm_rows(ctx, ctx.act.q, ctx.weights.get(Slot::attn_q_norm, layer));
-    norm_rows(ctx, ctx.act.k, ctx.weights.get(Slot::attn_k_norm, layer));
+    norm_qk(ctx, layer);
+    clamp_qkv(ctx);
     attend_and_project(ctx, layer);
     feed_forward(ctx, layer);
   }

@@ -1,7 +1,6 @@
 // The qwen2 architecture: Qwen 2 and 2.5, dense: the llama block with biases on q, k and v.
 // Sources: Qwen2 Technical Report (arXiv 2407.10671), section 2; tensor names and keys from the GGUF specification.
 
-#include "engine/blocks/linear.h"
 #include "engine/models/decoder.h"
 #include "engine/models/family.h"
 
@@ -37,9 +36,7 @@ void forward(StepContext& ctx) {
   begin_step(ctx);
   for (size_t layer = 0; layer < ctx.spec.n_layers; ++layer) {
     project_qkv(ctx, layer);
-    add_bias(ctx, ctx.act.q, ctx.weights.get(Slot::attn_q_bias, layer));
-    add_bias(ctx, ctx.act.k, ctx.weights.get(Slot::attn_k_bias, layer));
-    add_bias(ctx, ctx.act.v, ctx.weights.get(Slot::attn_v_bias, layer));
+    add_qkv_biases(ctx, layer);
     attend_and_project(ctx, layer);
     feed_forward(ctx, layer);
   }

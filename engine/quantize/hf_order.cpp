@@ -20,13 +20,13 @@ bool holds_rotated_rows(std::string_view name) {
 Result<size_t> reorder_head_dim(const ModelFile& file, const TensorView& tensor) {
   if (rope_pairing(file) != RopePairing::half_split || !holds_rotated_rows(tensor.name)) return size_t{0};
   SISKIN_TRY(const std::string architecture, file.metadata().string("general.architecture"));
-  // The other architectures' GGUF files keep the half-split order.
-  if (architecture != "llama") return size_t{0};
+  if (gguf_rope_pairing(architecture) == RopePairing::half_split) return size_t{0};
 
-  SISKIN_TRY(const uint64_t d_model, file.metadata().u64("llama.embedding_length"));
-  SISKIN_TRY(const uint64_t n_heads, file.metadata().u64("llama.attention.head_count"));
-  if (n_heads == 0) return Error{ErrorCode::corrupt_file, file.path().string() + ": llama.attention.head_count is 0"};
-  SISKIN_TRY(const uint64_t head_dim, file.metadata().u64_or("llama.attention.key_length", d_model / n_heads));
+  const std::string heads = architecture + ".attention.head_count";
+  SISKIN_TRY(const uint64_t d_model, file.metadata().u64(architecture + ".embedding_length"));
+  SISKIN_TRY(const uint64_t n_heads, file.metadata().u64(heads));
+  if (n_heads == 0) return Error{ErrorCode::corrupt_file, file.path().string() + ": " + heads + " is 0"};
+  SISKIN_TRY(const uint64_t head_dim, file.metadata().u64_or(architecture + ".attention.key_length", d_model / n_heads));
   const size_t rows = tensor.shape.size() < 2 ? tensor.cols() : tensor.rows();
   if (head_dim == 0 || head_dim % 2 != 0 || rows % head_dim != 0) {
     return Error{ErrorCode::corrupt_file, file.path().string() + ": " + tensor.name + ": " + std::to_string(rows) +

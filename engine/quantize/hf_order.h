@@ -1,5 +1,5 @@
 // What values of Hugging Face folders change on the way to GGUF: the row order of q and k, from half-split RoPE order to the
-// interleaved order of GGUF's llama architecture, and Gemma's norms.
+// interleaved order of GGUF's llama and granitemoe architectures, and Gemma's norms.
 #pragma once
 
 #include <siskin/result.h>

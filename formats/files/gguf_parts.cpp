@@ -3,6 +3,7 @@
 #include <string>
 
 #include "formats/files/error_text.h"
+#include "formats/files/fused_tensors.h"
 #include "formats/files/gguf_experts.h"
 #include "formats/files/model_parts.h"
 #include "formats/gguf.h"
@@ -108,6 +109,7 @@ Result<ModelParts> join(std::vector<Part> parts) {
                                    std::to_string(model.tensors.size()) + " tensors");
   }
   SISKIN_TRY(model.tensors, gather_single_experts(std::move(model.tensors), first));
+  SISKIN_TRY(model.tensors, split_fused(std::move(model.tensors), model.metadata, first));
   return model;
 }
 

@@ -1,4 +1,4 @@
-// config.json of a Hugging Face folder, translated into GGUF's metadata keys. Llama, Mistral, Mixtral, Qwen 2 and Gemma 3 (text).
+// config.json of a Hugging Face folder, translated into GGUF's metadata keys; each family has a file in hf/.
 #pragma once
 
 #include <siskin/result.h>
@@ -7,13 +7,16 @@
 #include <span>
 #include <string>
 
+#include "formats/files/hf/family.h"
 #include "formats/files/hf_quantization.h"
 #include "formats/metadata.h"
 
 namespace siskin {
 
 struct HfConfig {
+  const HfFamily* family = nullptr;
   Metadata metadata;
+  HfLayers layers;
   bool tied_embeddings = false;  // lm_head is the embedding matrix
   HfQuantization quantization{};
 };

@@ -6,46 +6,27 @@
 #include <tuple>
 
 #include "formats/files/error_text.h"
+#include "formats/files/fused_tensors.h"
 #include "formats/files/hf_scales.h"
 #include "formats/try.h"
 
 namespace siskin {
 namespace {
 
-struct Rename {
-  const char* hf;
-  const char* gguf;
-};
-
-constexpr Rename kBlockTensors[] = {
+constexpr HfRename kBlockTensors[] = {
     {"input_layernorm.weight", "attn_norm.weight"},    {"self_attn.q_proj.weight", "attn_q.weight"},
     {"self_attn.k_proj.weight", "attn_k.weight"},      {"self_attn.v_proj.weight", "attn_v.weight"},
     {"self_attn.o_proj.weight", "attn_output.weight"}, {"post_attention_layernorm.weight", "ffn_norm.weight"},
     {"mlp.gate_proj.weight", "ffn_gate.weight"},       {"mlp.up_proj.weight", "ffn_up.weight"},
     {"mlp.down_proj.weight", "ffn_down.weight"},       {"block_sparse_moe.gate.weight", "ffn_gate_inp.weight"},
-    {"mlp.gate.weight", "ffn_gate_inp.weight"},  // transformers 5
+    {"mlp.gate.weight", "ffn_gate_inp.weight"},        {"mlp.experts.gate_up_proj", "ffn_gate_up_exps.weight"},
+    {"mlp.experts.down_proj", "ffn_down_exps.weight"},
 };
 
-constexpr Rename kQwen2Tensors[] = {
-    {"self_attn.q_proj.bias", "attn_q.bias"},
-    {"self_attn.k_proj.bias", "attn_k.bias"},
-    {"self_attn.v_proj.bias", "attn_v.bias"},
-};
-
-// Gemma 3 has a norm on both sides of each block, so that the name which others give to the norm before the second means
-// another.
-constexpr Rename kGemma3Tensors[] = {
-    {"self_attn.q_norm.weight", "attn_q_norm.weight"},
-    {"self_attn.k_norm.weight", "attn_k_norm.weight"},
-    {"post_attention_layernorm.weight", "post_attention_norm.weight"},
-    {"pre_feedforward_layernorm.weight", "ffn_norm.weight"},
-    {"post_feedforward_layernorm.weight", "post_ffw_norm.weight"},
-};
-
-constexpr Rename kExpertTensors[] = {
-    {"w1.weight", "ffn_gate_exps.weight"},
-    {"w2.weight", "ffn_down_exps.weight"},
-    {"w3.weight", "ffn_up_exps.weight"},
+constexpr HfRename kExpertTensors[] = {
+    {"w1.weight", "ffn_gate_exps.weight"},        {"w2.weight", "ffn_down_exps.weight"},
+    {"w3.weight", "ffn_up_exps.weight"},          {"gate_proj.weight", "ffn_gate_exps.weight"},
+    {"down_proj.weight", "ffn_down_exps.weight"}, {"up_proj.weight", "ffn_up_exps.weight"},
 };
 
 // Buffers that some checkpoints carry and nothing reads; llama.cpp's converter drops the same ones.
@@ -74,8 +55,8 @@ class Gatherer {
     const std::string architecture = *config.metadata.string_or("general.architecture", "");
     n_blocks_ = *config.metadata.u64_or(architecture + ".block_count", 0);
     n_experts_ = *config.metadata.u64_or(architecture + ".expert_count", 0);
-    if (architecture == "qwen2") own_ = kQwen2Tensors;
-    if (architecture == "gemma3") own_ = kGemma3Tensors;
+    n_idle_ = config.layers.n_idle;
+    if (config.family != nullptr) own_ = config.family->tensors;
     architecture_ = architecture;
   }
 
@@ -84,6 +65,7 @@ class Gatherer {
     for (const std::string_view idle : kIdle) {
       if (name.ends_with(idle)) return {};
     }
+    if (name.starts_with("mtp_")) return {};  // ERNIE's blocks for drafting several tokens at once
     if (name == "embed_tokens.weight") return add_whole(tensor, {0, "token_embd.weight"});
     if (name == "norm.weight") return add_whole(tensor, {kAfterBlocks, "output_norm.weight"});
     if (name == "lm_head.weight") return add_whole(tensor, {kAfterBlocks, "output.weight"});
@@ -121,20 +103,21 @@ class Gatherer {
   Status add_of_block(const HfTensor& tensor, std::string_view rest) {
     const auto block = take_number(rest);
     if (!block) return no_place(tensor);
+    if (*block >= n_blocks_ && *block < n_blocks_ + n_idle_) return {};
     if (*block >= n_blocks_) {
       return corrupt_file(*tensor.file,
                           in_quotes(tensor.entry->name) + ": config.json has " + std::to_string(n_blocks_) + " layers");
     }
     const std::string prefix = "blk." + std::to_string(*block) + ".";
-    for (const Rename& rename : own_) {
+    for (const HfRename& rename : own_) {
       if (rest == rename.hf) return add_whole(tensor, {*block + 1, prefix + rename.gguf});
     }
-    for (const Rename& rename : kBlockTensors) {
+    for (const HfRename& rename : kBlockTensors) {
       if (rest == rename.hf) return add_whole(tensor, {*block + 1, prefix + rename.gguf});
     }
-    if (rest == "mlp.experts.gate_up_proj") return add_gate_up(tensor, *block + 1, prefix);
-    if (rest == "mlp.experts.down_proj") return add_stacked(tensor, {*block + 1, prefix + "ffn_down_exps.weight"});
-    if (rest.starts_with("block_sparse_moe.experts.")) return add_expert(tensor, *block + 1, prefix, rest.substr(25));
+    for (const std::string_view experts : {"block_sparse_moe.experts.", "mlp.experts."}) {
+      if (rest.starts_with(experts)) return add_expert(tensor, *block + 1, prefix, rest.substr(experts.size()));
+    }
     return no_place(tensor);
   }
 
@@ -145,7 +128,7 @@ class Gatherer {
       return corrupt_file(*tensor.file,
                           in_quotes(tensor.entry->name) + ": config.json has " + std::to_string(n_experts_) + " experts");
     }
-    for (const Rename& rename : kExpertTensors) {
+    for (const HfRename& rename : kExpertTensors) {
       if (rest != rename.hf) continue;
       if (!experts_[{block, prefix + rename.gguf}].emplace(*expert, tensor).second) return twice(tensor);
       return {};
@@ -153,42 +136,23 @@ class Gatherer {
     return no_place(tensor);
   }
 
+  // A tensor as it is: [experts, rows, cols] by expert; [1, n] is a vector.
   Status add_whole(const HfTensor& tensor, Place place) {
     SISKIN_TRY(TensorView view, view_of(tensor));
     view.name = std::get<1>(place);
-    push_slice(tensor, view);
     view.slice_bytes = tensor.entry->end - tensor.entry->begin;
-    return insert(tensor, std::move(place), std::move(view));
-  }
-
-  // [experts, rows, cols] in one tensor.
-  Status add_stacked(const HfTensor& tensor, Place place) {
-    SISKIN_TRY(TensorView view, stacked_view_of(tensor));
-    view.name = std::get<1>(place);
-    view.slice_bytes = (tensor.entry->end - tensor.entry->begin) / view.shape[0];
-    for (size_t i = 0; i < view.shape[0]; ++i) view.slices.push_back(tensor.data + i * view.slice_bytes);
-    return insert(tensor, std::move(place), std::move(view));
-  }
-
-  // [experts, 2 * rows, cols]: each expert's gate rows, then its up rows.
-  Status add_gate_up(const HfTensor& tensor, uint64_t block, const std::string& prefix) {
-    SISKIN_TRY(TensorView gate, stacked_view_of(tensor));
-    if (gate.shape[1] % 2 != 0) {
-      return corrupt_file(*tensor.file, in_quotes(tensor.entry->name) + ": shape " + shape_text(gate.shape) +
-                                            ", expected an even number of rows");
+    if (view.shape.size() == 2 && view.shape[0] == 1) view.shape.erase(view.shape.begin());
+    if (view.shape.size() != 3) {
+      push_slice(tensor, view);
+      return insert(tensor, std::move(place), std::move(view));
     }
-    gate.shape[1] /= 2;
-    gate.slice_bytes = (tensor.entry->end - tensor.entry->begin) / gate.shape[0] / 2;
-    TensorView up = gate;
-    gate.name = prefix + "ffn_gate_exps.weight";
-    up.name = prefix + "ffn_up_exps.weight";
-    for (size_t i = 0; i < gate.shape[0]; ++i) {
-      gate.slices.push_back(tensor.data + 2 * i * gate.slice_bytes);
-      up.slices.push_back(tensor.data + (2 * i + 1) * gate.slice_bytes);
+    if (view.shape[0] != n_experts_) {
+      return corrupt_file(*tensor.file, in_quotes(tensor.entry->name) + ": shape " + shape_text(view.shape) + ", expected [" +
+                                            std::to_string(n_experts_) + ", rows, cols]");
     }
-    const Place gate_place(block, gate.name), up_place(block, up.name);
-    SISKIN_TRY_STATUS(insert(tensor, gate_place, std::move(gate)));
-    return insert(tensor, up_place, std::move(up));
+    view.slice_bytes /= n_experts_;
+    for (size_t i = 0; i < n_experts_; ++i) view.slices.push_back(tensor.data + i * view.slice_bytes);
+    return insert(tensor, std::move(place), std::move(view));
   }
 
   Status join_experts(const Place& place, const Experts& experts) {
@@ -242,13 +206,6 @@ class Gatherer {
     return view;
   }
 
-  Result<TensorView> stacked_view_of(const HfTensor& tensor) const {
-    SISKIN_TRY(TensorView view, view_of(tensor));  // no matrix of experts is quantized: their scales would be a matrix too
-    if (view.shape.size() == 3 && view.shape[0] == n_experts_) return view;
-    return corrupt_file(*tensor.file, in_quotes(tensor.entry->name) + ": shape " + shape_text(view.shape) + ", expected [" +
-                                          std::to_string(n_experts_) + ", rows, cols]");
-  }
-
   Status insert(const HfTensor& tensor, Place place, TensorView view) {
     if (!found_.emplace(std::move(place), std::move(view)).second) return twice(tensor);
     return {};
@@ -266,8 +223,9 @@ class Gatherer {
 
   const std::string& folder_;
   std::string architecture_;
-  std::span<const Rename> own_;  // the architecture's own names, before the common ones
+  std::span<const HfRename> own_;  // the architecture's own names, before the common ones
   uint64_t n_blocks_ = 0;
+  uint64_t n_idle_ = 0;
   uint64_t n_experts_ = 0;
   std::map<Place, TensorView> found_;
   std::map<Place, Experts> experts_;
@@ -281,7 +239,8 @@ Result<std::vector<TensorView>> gguf_tensors_from_hf(std::span<const HfTensor> t
   SISKIN_TRY(const QuantizedTensors quantized, pair_scales(tensors, config.quantization));
   for (const HfTensor& tensor : quantized.tensors) SISKIN_TRY_STATUS(gatherer.add(tensor));
   SISKIN_TRY_STATUS(gatherer.settle_head(config.tied_embeddings));
-  return gatherer.take();
+  SISKIN_TRY(std::vector<TensorView> views, gatherer.take());
+  return split_fused(std::move(views), config.metadata, folder);
 }
 
 }  // namespace siskin

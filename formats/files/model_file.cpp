@@ -127,13 +127,39 @@ void ModelFile::keep_mapped() const {
   for (const MappedFile& file : state_->parts.files) file.keep();
 }
 
+namespace {
+
+struct PairingRow {
+  std::string_view architecture;
+  RopePairing gguf, hugging_face;
+};
+
+// Those that are not half_split in both: neither kind of file says how its rows pair. llama.cpp's converter permutes the rows
+// of some architectures (its table is llama_model_rope_type), others were trained interleaved.
+constexpr PairingRow kPairings[] = {
+    {"llama", RopePairing::interleaved, RopePairing::half_split},
+    {"granitemoe", RopePairing::interleaved, RopePairing::half_split},
+    {"deepseek", RopePairing::interleaved, RopePairing::half_split},
+    {"deepseek2", RopePairing::interleaved, RopePairing::interleaved},
+    {"ernie4_5-moe", RopePairing::interleaved, RopePairing::interleaved},
+};
+
+PairingRow pairing_row(std::string_view architecture) {
+  for (const PairingRow& row : kPairings) {
+    if (row.architecture == architecture) return row;
+  }
+  return {architecture, RopePairing::half_split, RopePairing::half_split};
+}
+
+}  // namespace
+
+RopePairing gguf_rope_pairing(std::string_view architecture) { return pairing_row(architecture).gguf; }
+
 RopePairing rope_pairing(const ModelFile& file) {
   if (file.is_packed()) return *file.state_->parts.packed;
-  // llama.cpp's converter permutes q and k for these architectures alone; every other one keeps Hugging Face's order.
   const auto architecture = file.metadata().string_or("general.architecture", "");
-  if (architecture && *architecture == "deepseek2") return RopePairing::interleaved;  // there too
-  const bool permuted = !file.is_hugging_face() && architecture && (*architecture == "llama" || *architecture == "deepseek");
-  return permuted ? RopePairing::interleaved : RopePairing::half_split;
+  const PairingRow row = pairing_row(architecture ? *architecture : "");
+  return file.is_hugging_face() ? row.hugging_face : row.gguf;
 }
 
 }  // namespace siskin

@@ -1,5 +1,6 @@
 # Model files: GGUF, safetensors, Hugging Face folders.
 target_sources(siskin_tests_formats PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/files_fused.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_gguf_corrupt.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_gguf_damage.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_gguf_read.cpp

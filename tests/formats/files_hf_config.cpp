@@ -124,7 +124,7 @@ TEST_CASE("a window that hides nothing is accepted", "[files]") {
 
 TEST_CASE("configurations that are not built are refused by name", "[files]") {
   const std::vector<std::pair<std::string, const char*>> kinds = {
-      {R"({"model_type": "qwen2_moe", "architectures": ["Qwen2MoeForCausalLM"]})", "'Qwen2MoeForCausalLM'"},
+      {R"({"model_type": "qwen3_next", "architectures": ["Qwen3NextForCausalLM"]})", "'Qwen3NextForCausalLM'"},
       {R"({"model_type": "gpt2"})", "'gpt2'"},
       {R"({"model_type": "llama", "architectures": ["LlamaForSequenceClassification"]})", "LlamaForSequenceClassification"},
       {R"({"model_type": "llama", "architectures": ["MixtralForCausalLM"]})", "MixtralForCausalLM"},

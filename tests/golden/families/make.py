@@ -1,6 +1,7 @@
-"""Tiny random models of the families qwen2 and gemma3 with Hugging Face transformers' float64 logits, for parity_test.cpp.
+"""Tiny random models of each family but llama with Hugging Face transformers' float64 logits, for families_test.cpp.
 
-Usage: make.py FOLDER    writes FOLDER/NAME/{config.json, model.safetensors} and FOLDER/NAME.json (ids, logits)
+Usage: make.py FOLDER    writes FOLDER/NAME/{config.json, model.safetensors} and FOLDER/NAME.json (ids, logits, greedy)
+       make.py FOLDER NAME...    writes those alone
 Written with torch 2.15 and transformers 5.23. Weights are rounded to F16, which the files hold, before the logits are computed.
 """
 
@@ -9,7 +10,11 @@ import pathlib
 import sys
 
 import torch
-from transformers import Gemma3ForCausalLM, Gemma3TextConfig, Qwen2Config, Qwen2ForCausalLM
+from transformers import (Ernie4_5_MoeConfig, Ernie4_5_MoeForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, Glm4MoeConfig,
+                          Glm4MoeForCausalLM, GraniteMoeConfig, GraniteMoeForCausalLM, GraniteMoeSharedConfig,
+                          GraniteMoeSharedForCausalLM, HunYuanMoEV1Config, HunYuanMoEV1ForCausalLM, MiniMaxM2Config,
+                          MiniMaxM2ForCausalLM, OlmoeConfig, OlmoeForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen2MoeConfig,
+                          Qwen2MoeForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM)
 
 COMMON = dict(vocab_size=64, hidden_size=32, intermediate_size=48, num_attention_heads=4, max_position_embeddings=64,
               bos_token_id=1, eos_token_id=2, pad_token_id=0)
@@ -19,12 +24,42 @@ GEMMA3 = dict(COMMON, num_hidden_layers=3, num_key_value_heads=1, head_dim=16, s
               layer_types=["sliding_attention", "sliding_attention", "full_attention"],
               rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": 1e6},
                                "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}})
+# 8 small experts, 3 of them for each token; what a family has of its own beside that is on, away from its default.
+MIXTURE = dict(COMMON, num_hidden_layers=2, num_key_value_heads=2, num_experts_per_tok=3, tie_word_embeddings=False)
+GRANITE = dict(MIXTURE, num_local_experts=8, intermediate_size=16, embedding_multiplier=6.0, residual_multiplier=0.22,
+               attention_multiplier=0.2, logits_scaling=4.0)
 MODELS = {
     "qwen2": (Qwen2ForCausalLM, Qwen2Config, dict(QWEN2, tie_word_embeddings=False)),
     "qwen2_tied": (Qwen2ForCausalLM, Qwen2Config, dict(QWEN2, tie_word_embeddings=True)),
     "gemma3": (Gemma3ForCausalLM, Gemma3TextConfig, GEMMA3),
+    "olmoe": (OlmoeForCausalLM, OlmoeConfig, dict(MIXTURE, num_experts=8, intermediate_size=16, clip_qkv=1.5)),
+    "qwen2_moe": (Qwen2MoeForCausalLM, Qwen2MoeConfig,
+                  dict(MIXTURE, num_experts=8, moe_intermediate_size=16, shared_expert_intermediate_size=24)),
+    "qwen3_moe": (Qwen3MoeForCausalLM, Qwen3MoeConfig,  # more than 64 experts; a dense layer before them; wide heads
+                  dict(MIXTURE, num_experts=72, num_experts_per_tok=7, moe_intermediate_size=8, head_dim=16, norm_topk_prob=True,
+                       mlp_only_layers=[0])),
+    "granitemoe": (GraniteMoeForCausalLM, GraniteMoeConfig, GRANITE),
+    "granitemoeshared": (GraniteMoeSharedForCausalLM, GraniteMoeSharedConfig, dict(GRANITE, shared_intermediate_size=24)),
+    "glm4_moe": (Glm4MoeForCausalLM, Glm4MoeConfig,
+                 dict(MIXTURE, n_routed_experts=8, moe_intermediate_size=16, n_shared_experts=2, routed_scaling_factor=1.5,
+                      num_mtp_layers=0, use_qk_norm=True, attention_bias=True)),
+    "glm4_moe_groups": (Glm4MoeForCausalLM, Glm4MoeConfig,  # two of four groups of experts; no norms of heads, no biases
+                        dict(MIXTURE, n_routed_experts=12, moe_intermediate_size=16, n_shared_experts=1, n_group=4, topk_group=2,
+                             num_mtp_layers=0, norm_topk_prob=False)),
+    "ernie4_5_moe": (Ernie4_5_MoeForCausalLM, Ernie4_5_MoeConfig,  # every second layer from the third on
+                     dict({k: v for k, v in MIXTURE.items() if k != "num_experts_per_tok"}, num_hidden_layers=6, moe_num_experts=8,
+                          moe_k=3, moe_intermediate_size=16, moe_layer_start_index=2, moe_layer_interval=2)),
+    "hunyuan_v1_moe": (HunYuanMoEV1ForCausalLM, HunYuanMoEV1Config,
+                       dict({k: v for k, v in MIXTURE.items() if k != "num_experts_per_tok"}, num_experts=8, moe_topk=3, head_dim=16,
+                            intermediate_size=16)),
+    "minimax_m2": (MiniMaxM2ForCausalLM, MiniMaxM2Config,
+                   dict(MIXTURE, num_local_experts=8, intermediate_size=16, head_dim=16,
+                        rope_parameters={"rope_type": "default", "rope_theta": 5e6, "partial_rotary_factor": 0.5})),
 }
 N_IDS = 29
+N_GREEDY = 32
+# Those that choose experts by scores and a bias of their own, which is a buffer.
+CHOICE_BIAS = "e_score_correction_bias"
 
 
 def write(folder, name, kind, config):
@@ -34,17 +69,29 @@ def write(folder, name, kind, config):
         spread = 0.3 if weight.dim() == 1 else 1.5 / weight.shape[-1] ** 0.5
         offset = 1.0 if "norm" in key and "gemma3" not in name else 0.0  # Gemma's norms are 1 + w
         weight.data = (torch.randn_like(weight) * spread + offset).half().double()
+    for key, buffer in model.named_buffers():
+        if key.endswith(CHOICE_BIAS):
+            buffer.data = (torch.randn_like(buffer) * 0.1).half().double()
+    for key, weight in model.named_parameters():
+        if key.endswith(CHOICE_BIAS):
+            weight.data = (torch.randn_like(weight) * 0.1).half().double()
     model.tie_weights()
     ids = torch.randint(3, config.vocab_size, (1, N_IDS))
     with torch.no_grad():
         logits = model(ids).logits[0]
+        greedy = ids
+        for _ in range(N_GREEDY):
+            greedy = torch.cat([greedy, model(greedy).logits[:, -1:].argmax(-1)], dim=1)
     model.half().save_pretrained(folder / name)
     (folder / name / "generation_config.json").unlink(missing_ok=True)
     rounded = [float(f"{value:.9g}") for value in logits.flatten().tolist()]
-    (folder / f"{name}.json").write_text(json.dumps({"ids": ids[0].tolist(), "logits": rounded}) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(
+        {"ids": ids[0].tolist(), "logits": rounded, "greedy": greedy[0, N_IDS:].tolist()}) + "\n")
 
 
 if __name__ == "__main__":
     out = pathlib.Path(sys.argv[1])
     for model_name, (model_kind, config_kind, settings) in MODELS.items():
-        write(out, model_name, model_kind, config_kind(**settings, attn_implementation="eager"))
+        if sys.argv[2:] and model_name not in sys.argv[2:]:
+            continue
+        write(out, model_name, model_kind, config_kind(**settings, attn_implementation="eager", experts_implementation="eager"))
