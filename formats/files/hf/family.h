@@ -46,7 +46,8 @@ struct HfFamily {
   std::string key(const char* name) const { return std::string(gguf) + "." + name; }
 };
 
-// ernie.cpp, gemma3.cpp, glm4.cpp, granite.cpp, hunyuan.cpp, llama.cpp, minimax.cpp, olmoe.cpp, qwen.cpp
+// deepseek.cpp, ernie.cpp, gemma3.cpp, glm4.cpp, granite.cpp, hunyuan.cpp, llama.cpp, minimax.cpp, olmoe.cpp, qwen.cpp
+extern const HfFamily kHfDeepseek, kHfDeepseek2, kHfDeepseek3, kHfKimiK2;
 extern const HfFamily kHfErnie45Moe;
 extern const HfFamily kHfGemma3;
 extern const HfFamily kHfGlm4Moe;
