@@ -124,6 +124,7 @@ siskin_status siskin_model_load(const char* path, const siskin_load_options* opt
       load.ctx = given.ctx;
       load.threads = given.threads;
       load.ram_bytes = given.ram_bytes;
+      if (given.overlay != nullptr) load.overlay = given.overlay;
       if (given.isa != nullptr) load.isa = given.isa;
       if (given.on_progress != nullptr) {
         load.on_progress = [given](uint64_t done, uint64_t total) { return given.on_progress(given.user, done, total) == 0; };

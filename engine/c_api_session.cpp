@@ -106,6 +106,7 @@ void publish(siskin_session& s) {
   result.decode = &s.decode;
   result.cost_text = s.cost_text.c_str();
   result.cost_json = s.cost_json.c_str();
+  result.expert_top_k = completion.expert_top_k;
 }
 
 siskin_request default_request() {
@@ -141,6 +142,22 @@ Result<siskin::Sampling> read_sampling(const siskin_request& from) {
   return to;
 }
 
+siskin::ExpertKnobs read_knobs(const siskin::ModelInfo& info, const siskin_request& from) {
+  siskin::ExpertKnobs knobs;
+  if (from.expert_top_k_by_layer != nullptr) {
+    knobs.top_k.assign(from.expert_top_k_by_layer, from.expert_top_k_by_layer + info.n_layers);
+  } else if (from.expert_top_k != 0) {
+    knobs.top_k = {from.expert_top_k};
+  }
+  if (from.expert_min_p != 0) knobs.min_probability = from.expert_min_p;
+  if (from.expert_mask == nullptr) return knobs;
+  knobs.drop.resize(info.n_layers);
+  for (size_t i = 0; i < info.n_layers * info.n_experts; ++i) {
+    if (from.expert_mask[i] == 0) knobs.drop[i / info.n_experts].push_back(static_cast<uint32_t>(i % info.n_experts));
+  }
+  return knobs;
+}
+
 Result<Request> read_request(const siskin::Model& model, const siskin_request* from) {
   SISKIN_TRY(const siskin_request given, read_struct(from, default_request(), "siskin_request"));
   if ((given.text == nullptr) == (given.tokens == nullptr)) return invalid("siskin_request: set either text or tokens");
@@ -154,6 +171,8 @@ Result<Request> read_request(const siskin::Model& model, const siskin_request* f
   SISKIN_TRY(request.sampling, read_sampling(given));
   request.max_new_tokens = given.max_new_tokens;
   request.ignore_eos = given.ignore_eos != 0;
+  request.experts = read_knobs(model.info(), given);
+  request.budget_ms = given.budget_ms;
   for (size_t i = 0; i < given.n_stop; ++i) {
     if (given.stop[i] == nullptr) return invalid("siskin_request: stop[" + std::to_string(i) + "] is NULL");
     request.stop.emplace_back(given.stop[i]);

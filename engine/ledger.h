@@ -62,6 +62,7 @@ class Ledger {
   uint64_t active_params() const { return active_params_; }
   uint64_t active_weight_bytes() const;  // one decoded token: an embedding row, top-k experts, the head, everything else
   uint64_t padding_bytes() const { return padding_; }
+  uint64_t expert_bytes(size_t layer) const { return expert_layers_[layer].bytes; }  // of one expert; 0: a dense layer
 
  private:
   friend class Account;

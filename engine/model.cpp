@@ -8,6 +8,7 @@
 
 #include "engine/experts/disk.h"
 #include "engine/model_impl.h"
+#include "formats/packed/fnv.h"
 #include "formats/try.h"
 
 namespace siskin {
@@ -30,6 +31,24 @@ Result<std::optional<Tokenizer>> load_tokenizer(const ModelFile& file, size_t n_
 
 Error no_tokenizer(const ModelInfo& info) { return {ErrorCode::not_found, info.name + ": the model carries no tokenizer"}; }
 
+// REQUIRES: weights that are not loaded yet.
+uint64_t identity_of(const ModelSpec& spec, const Weights& weights) {
+  uint64_t state = fnv1a(std::as_bytes(std::span(spec.architecture)));
+  const uint64_t shape[] = {spec.n_layers, spec.d_model,  spec.n_heads,   spec.n_kv_heads, spec.head_dim,
+                            spec.d_ff,     spec.d_expert, spec.n_experts, spec.n_vocab};
+  state = fnv1a(std::as_bytes(std::span(shape)), state);
+  std::vector<const Tensor*> norms;
+  for (const Tensor& tensor : weights.tensors()) {
+    if (tensor.is_vector && tensor.role == Role::norms) norms.push_back(&tensor);
+  }
+  std::sort(norms.begin(), norms.end(), [](const Tensor* a, const Tensor* b) { return a->name < b->name; });
+  for (const Tensor* norm : norms) {
+    const std::vector<float> values = norm->file_values();
+    state = fnv1a(std::as_bytes(std::span(values)), state);
+  }
+  return state;
+}
+
 ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& weights, const Ledger& ledger, size_t ctx) {
   ModelInfo info;
   info.name = spec.name;
@@ -44,6 +63,7 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
   info.top_k = spec.top_k;
   info.n_vocab = spec.n_vocab;
   info.ctx_train = spec.ctx_train;
+  info.identity = identity_of(spec, weights);
   info.total_params = ledger.total_params();
   info.active_params = ledger.active_params();
   info.active_weight_bytes = ledger.active_weight_bytes();
@@ -71,6 +91,18 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
   info.ctx = ctx == 0 ? default_ctx(spec) : ctx;
   info.memory_needed_bytes = info.weight_bytes + info.kv_bytes_per_token * info.ctx + activation_bytes(spec, 512, 1, info.ctx);
   return info;
+}
+
+Status apply_overlay(const std::filesystem::path& path, Model::Impl& impl) {
+  SISKIN_TRY(const Overlay overlay, load_overlay(path));
+  if (overlay.identity != impl.info.identity) {
+    return Error{ErrorCode::invalid_argument, path.string() + ": was made for another model, '" + overlay.model + "', than '" +
+                                                  impl.info.name + "' (their shapes or norms differ)"};
+  }
+  const Status checked = check_knobs(impl.info, overlay.experts);
+  if (!checked) return Error{checked.error().code, path.string() + ": " + checked.error().message};
+  impl.knobs = overlay.experts;
+  return {};
 }
 
 // Decides how many experts there is room for, and says so in `impl.info`.
@@ -157,6 +189,8 @@ Result<std::shared_ptr<const Model>> Model::load(const std::filesystem::path& pa
   impl->ledger.emplace(impl->spec, impl->weights);
   impl->info = describe(file, impl->spec, impl->weights, *impl->ledger, options.ctx);
   impl->info.tokenizer = impl->tokenizer ? impl->tokenizer->kind() : "none";
+
+  if (!options.overlay.empty()) SISKIN_TRY_STATUS(apply_overlay(options.overlay, *impl));
 
   const bool leave_experts = options.ram_bytes != 0 && impl->info.memory_needed_bytes > options.ram_bytes;
   if (leave_experts) SISKIN_TRY_STATUS(fit_experts(file, options.ram_bytes, *impl));

@@ -1,6 +1,7 @@
 // What a Model holds, for the engine's own rooms.
 #pragma once
 
+#include <siskin/expert_knobs.h>
 #include <siskin/model.h>
 
 #include <optional>
@@ -25,6 +26,7 @@ struct Model::Impl {
   std::string isa_name;
   Weights weights;
   std::optional<ExpertStore> experts;
+  ExpertKnobs knobs;  // the overlay's
   std::optional<Ledger> ledger;
   std::optional<Tokenizer> tokenizer;
   double load_seconds = 0;

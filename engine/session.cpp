@@ -9,12 +9,15 @@
 #include <unordered_map>
 
 #include "engine/experts/disk.h"
+#include "engine/knobs/budget.h"
+#include "engine/knobs/limits.h"
 #include "engine/ledger.h"
 #include "engine/model_impl.h"
 #include "engine/sampler.h"
 #include "engine/session_team.h"
 #include "engine/step.h"
 #include "engine/text_stream.h"
+#include "engine/trace/record.h"
 #include "engine/withdrawal.h"
 #include "formats/try.h"
 
@@ -27,17 +30,22 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 // A request between submit and its Completion.
 struct Running {
-  Running(RequestId request_id, Request&& r, const KernelTable& kernels, Account&& a)
+  Running(RequestId request_id, Request&& r, const KernelTable& kernels, Account&& a, ExpertLimits&& l)
       : id(request_id),
         request(std::move(r)),
+        limits(std::move(l)),
         tokens(request.tokens),
         sampler(request.sampling, kernels),
         stream(request.stop),
         account(std::move(a)),
-        submitted(Clock::now()) {}
+        submitted(Clock::now()) {
+    if (request.budget_ms > 0) budget.emplace(request.budget_ms / 1e3, limits.largest_top_k());
+  }
 
   RequestId id;
   Request request;
+  ExpertLimits limits;
+  std::optional<ExpertBudget> budget;
   std::vector<TokenId> tokens;  // prompt, then what was generated
   std::unique_ptr<KvSequence> state;
   size_t computed = 0;  // tokens whose K and V are stored
@@ -74,7 +82,9 @@ struct Session::Impl {
         team(threads),
         pool(kv_shape(core.spec, o.kv_type), kv_blocks),
         rope(core.spec.rope, core.spec.n_rot, ctx),
-        local_rope(core.spec.local_rope, core.spec.n_rot, core.spec.window > 0 ? ctx : 0) {
+        local_rope(core.spec.local_rope, core.spec.n_rot, core.spec.window > 0 ? ctx : 0),
+        knobs(knobs_over(core.knobs, o.experts)),
+        limits(core.spec, knobs) {
     trace.routing.resize(core.spec.n_layers);
     trace.reads.resize(core.spec.n_layers);
     if (options.deterministic) kernels.bf16_rows = {};
@@ -82,7 +92,6 @@ struct Session::Impl {
     for (ActivationRows* rows : {&act.normed, &act.q_factor, &act.by_head, &act.attended, &act.hidden, &act.last}) {
       rows->bf16_from = bf16_from;
     }
-    limits.top_k = options.top_k == 0 ? core.spec.top_k : options.top_k;
   }
 
   std::shared_ptr<const Model> model;
@@ -93,15 +102,17 @@ struct Session::Impl {
   WorkerTeam team;
   KvPool pool;
   RopeTable rope, local_rope;
+  ExpertKnobs knobs;    // the overlay's and the session's
+  ExpertLimits limits;  // by them
   Activations act;
   StepTrace trace;
   RequestId next_id = 1;
   std::deque<std::unique_ptr<Running>> waiting;
   std::vector<std::unique_ptr<Running>> running;
   std::unordered_map<RequestId, Completion> finished;
-  RouteLimits limits;
   StepProfile* prefill_profile = nullptr;
   StepProfile* decode_profile = nullptr;
+  RoutingTrace* recorded = nullptr;
   PartClock* clock = nullptr;  // while a profiled step runs
   bool had_prompts = false;
   std::mutex cancel_mutex;
@@ -114,10 +125,13 @@ struct Session::Impl {
   Result<double> forward(const StepPlan& plan) {
     const auto start = Clock::now();
     trace.failure.reset();
-    StepContext ctx{core.spec, core.weights, *core.experts, kernels, rope, local_rope, team, act, plan, trace, limits, clock};
+    for (std::vector<ExpertRead>& reads : trace.reads) reads.clear();
+    StepContext ctx{core.spec, core.weights, *core.experts,        kernels, rope, local_rope, team, act,
+                    plan,      trace,        options.routing.get(), clock};
     core.family->forward(ctx);
     ctx.enter(Part::between);
     if (trace.failure) return *trace.failure;
+    if (recorded != nullptr) append_step(plan, trace, *recorded);
     return seconds_since(start);
   }
 
@@ -145,6 +159,7 @@ void Session::Impl::finish(Running& request, FinishReason reason) {
   completion.text = request.stream.text();
   completion.finish_reason = reason;
   completion.prompt_tokens = request.request.tokens.size();
+  if (core.spec.is_moe()) completion.expert_top_k = request.budget ? request.budget->k() : request.limits.largest_top_k();
   completion.timing = request.timing;
   completion.cost = request.account.cost(options.machine.get(), team.threads());
   finished.emplace(request.id, std::move(completion));
@@ -203,6 +218,8 @@ Result<StepPlan> Session::Impl::plan_step(std::vector<Running*>& requests) {
       slice.first_position = request->computed;
       slice.tokens = std::span(request->tokens).subspan(request->computed, n);
       slice.n_logits = n == left ? 1 : 0;
+      if (request->budget) request->limits.cap(decoding ? request->budget->k() : request->limits.largest_top_k());
+      slice.limits = request->limits.layers();
       plan.slices.push_back(slice);
       requests.push_back(request.get());
       room -= n;
@@ -239,9 +256,13 @@ Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> mo
   if (ctx < 2 || ctx > (size_t{1} << 31)) {
     return Error{ErrorCode::invalid_argument, "context " + std::to_string(ctx) + ": expected 2 to 2147483648"};
   }
-  if (options.top_k > spec.n_experts) {
-    return Error{ErrorCode::invalid_argument, "top_k " + std::to_string(options.top_k) + ": the model has " +
-                                                  std::to_string(spec.n_experts) + " experts per layer"};
+  SISKIN_TRY_STATUS(check_knobs(model->info(), options.experts));
+  if (options.routing != nullptr && (options.routing->n_layers != spec.n_layers || options.routing->n_experts != spec.n_experts ||
+                                     options.routing->n_tokens() == 0)) {
+    return Error{ErrorCode::invalid_argument, "routing: the trace has " + std::to_string(options.routing->n_tokens()) + " tokens, " +
+                                                  std::to_string(options.routing->n_layers) + " layers of " +
+                                                  std::to_string(options.routing->n_experts) + " experts, the model " +
+                                                  std::to_string(spec.n_layers) + " of " + std::to_string(spec.n_experts)};
   }
   // One request at full context must fit; more share what memory allows, up to max_requests.
   const KvShape shape = kv_shape(spec, options.kv_type);
@@ -275,13 +296,19 @@ Result<RequestId> Session::submit(Request request) {
                    "token id " + std::to_string(id) + ": expected 0 to " + std::to_string(impl.core.spec.n_vocab - 1)};
     }
   }
+  SISKIN_TRY_STATUS(check_knobs(impl.model->info(), request.experts));
+  if (!(request.budget_ms >= 0)) return Error{ErrorCode::invalid_argument, "budget: expected milliseconds, at least 0"};
+  if (request.budget_ms > 0 && !impl.core.spec.is_moe()) {
+    return Error{ErrorCode::invalid_argument, "budget: " + impl.core.info.name + " has no experts to leave out"};
+  }
+  ExpertLimits limits(impl.core.spec, knobs_over(impl.knobs, request.experts));
   const RequestId id = impl.next_id++;
   {
     const std::lock_guard lock(impl.cancel_mutex);
     impl.cancelled.emplace(id, false);
   }
   impl.waiting.push_back(std::make_unique<Running>(id, std::move(request), impl.kernels,
-                                                   impl.core.ledger->open(impl.pool.shape().bytes_per_position())));
+                                                   impl.core.ledger->open(impl.pool.shape().bytes_per_position()), std::move(limits)));
   return id;
 }
 
@@ -312,6 +339,7 @@ Result<bool> Session::Impl::step() {
     Running& request = *requests[i];
     (phases[i] == Phase::decode ? request.timing.decode_s : request.timing.prefill_s) += seconds;
     request.computed += plan.slices[i].tokens.size();
+    if (request.budget && phases[i] == Phase::decode && !had_prompts) request.budget->add(seconds);
     if (plan.slices[i].n_logits == 0) continue;
     const auto reason = advance(request, {logits, core.spec.n_vocab});
     logits += core.spec.n_vocab;
@@ -340,6 +368,8 @@ void Session::profile_into(StepProfile* prefill, StepProfile* decode) {
   impl_->prefill_profile = prefill;
   impl_->decode_profile = decode;
 }
+
+void Session::trace_into(RoutingTrace* trace) { impl_->recorded = trace; }
 
 WorkerTeam& team_of(Session& session) { return session.impl().team; }
 const StepTrace& last_trace(Session& session) { return session.impl().trace; }
@@ -402,7 +432,7 @@ Result<std::vector<float>> Session::logits(std::span<const TokenId> tokens, size
   for (size_t first = 0; first < tokens.size(); first += chunk) {
     const size_t n = std::min(chunk, tokens.size() - first);
     StepPlan plan;
-    plan.slices.push_back({0, state.get(), first, tokens.subspan(first, n), n});
+    plan.slices.push_back({0, state.get(), first, tokens.subspan(first, n), n, impl.limits.layers()});
     SISKIN_TRY(const double seconds, impl.forward(plan));
     static_cast<void>(seconds);
     logits.insert(logits.end(), impl.act.logits.begin(),

@@ -7,6 +7,8 @@
 #include <span>
 #include <vector>
 
+#include <siskin/routing_trace.h>
+
 #include "engine/blocks/attention_grid.h"
 #include "engine/exec/part_clock.h"
 #include "engine/exec/worker_team.h"
@@ -26,7 +28,7 @@ struct StepSlice {
   size_t first_position = 0;
   std::span<const int32_t> tokens;
   size_t n_logits = 0;                  // logits are wanted of the last n tokens
-  const RouteLimits* limits = nullptr;  // [n_layers] of its own; null: the step's
+  const RouteLimits* limits = nullptr;  // [n_layers] of its own. REQUIRES: set, for a mixture
 };
 
 struct StepPlan {
@@ -125,7 +127,7 @@ struct StepContext {
   Activations& act;
   const StepPlan& plan;
   StepTrace& trace;
-  RouteLimits limits;          // of every request that has none of its own
+  const RoutingTrace* replay = nullptr;  // tokens take its experts, not the router's; null: they take the router's
   PartClock* clock = nullptr;  // null: nobody asked where the time goes
 
   // What runs from here on belongs to `part`.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <siskin/eval.h>
 #include <siskin/machine.h>
+#include <siskin/trace.h>
 
 #include <algorithm>
 #include <ctime>
@@ -40,6 +41,7 @@ struct Flags {
   KvType kv_type = KvType::f16;
   bool copy_packed = false;
   uint64_t ram_bytes = 0;
+  std::string overlay, trace;
 };
 
 const std::map<std::string, Format> kFormats = {
@@ -91,9 +93,11 @@ void add_flags(cli::CommandLine& line, Flags& flags) {
       ->type_name("N");
   app.add_flag("--copy-packed", flags.copy_packed,
                "Copy a packed file's weights into memory instead of mapping them: for file systems without huge pages");
+  app.add_option("--trace", flags.trace, "Route tokens as this trace of `siskin trace record` says, not as the model does")
+      ->type_name("TRACE");
   app.add_option("--peer", flags.peer, "A command that prints llama-bench JSON, run in turn with ours; prints the ratios")
       ->type_name("COMMAND");
-  line.with_kv().with_ram().with_progress().without("--sparse-vs-dense").without("--overlay");
+  line.with_kv().with_loading().with_progress().without("--sparse-vs-dense");
 }
 
 std::string now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
@@ -120,12 +124,21 @@ class Bench {
  private:
   Status run_model(const std::string& file) {
     auto tests = cross(flags_.lists);
-    for (Test& test : tests) test.kv_type = flags_.kv_type;
+    std::shared_ptr<const RoutingTrace> routing;
+    if (!flags_.trace.empty()) {
+      auto trace = load_trace(flags_.trace);
+      if (!trace) return std::move(trace).error();
+      routing = std::make_shared<const RoutingTrace>(*std::move(trace));
+    }
+    for (Test& test : tests) {
+      test.kv_type = flags_.kv_type;
+      test.routing = routing;
+    }
     size_t longest = 0;
     for (const Test& test : tests) longest = std::max(longest, test.n + 1);
     const auto most_threads =
         static_cast<unsigned>(*std::max_element(flags_.lists.threads.begin(), flags_.lists.threads.end()));
-    auto model = cli::load_model(file, {most_threads, longest, progress_, flags_.copy_packed, flags_.ram_bytes});
+    auto model = cli::load_model(file, {most_threads, longest, progress_, flags_.copy_packed, flags_.ram_bytes, flags_.overlay});
     if (!model) return std::move(model).error();
 
     Row row;
@@ -273,6 +286,8 @@ int bench_main(int argc, const char* const* argv) {
   if (const auto status = line.parse(argc, argv)) return *status;
   if (flags.lists.threads.empty()) flags.lists.threads = {usable_threads()};
   flags.kv_type = line.flags.kv_type;
+  flags.ram_bytes = line.flags.ram_bytes;
+  flags.overlay = line.flags.overlay;
   if (cross(flags.lists).empty()) return line.misuse("nothing to measure: -p and -n are both 0");
   if (!flags.peer.empty() && flags.models.size() != 1) return line.misuse("--peer compares one model; give one with -m");
 

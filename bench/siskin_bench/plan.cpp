@@ -99,7 +99,8 @@ Result<std::unique_ptr<Session>> session_for(const std::shared_ptr<const Model>&
   options.batch = std::max(test.batch, test.parallel);
   options.ctx = test.n + 1;  // the prompt and the last token, or the one-token prompt and n more
   options.max_requests = test.parallel;
-  options.top_k = test.top_k;
+  if (test.top_k > 0) options.experts.top_k = {static_cast<uint32_t>(test.top_k)};
+  options.routing = test.routing;
   options.kv_type = test.kv_type;
   return Session::create(model, options);
 }

@@ -23,6 +23,7 @@ struct Test {
   size_t parallel = 1;  // decode: requests in one step, each of its own text
   size_t top_k = 0;     // experts per token; 0: the model's
   KvType kv_type = KvType::f16;
+  std::shared_ptr<const RoutingTrace> routing = nullptr;  // null: the model's own
 
   std::string name() const;  // "pp512", "tg64", "tg64 x4", "tg64 k2"
   // Tests that differ in these alone are measured in turn, so that a slow drift of the machine hits all of them.

@@ -6,6 +6,7 @@
 #include "engine/blocks/expert_grid.h"
 #include "engine/blocks/linear.h"
 #include "engine/router.h"
+#include "engine/trace/record.h"
 
 namespace siskin {
 namespace {
@@ -39,11 +40,12 @@ void route(StepContext& ctx, size_t layer, size_t n) {
   ctx.enter(Part::routing);
   act.limits.clear();
   for (const StepSlice& slice : ctx.plan.slices) {
-    act.limits.insert(act.limits.end(), slice.tokens.size(), slice.limits != nullptr ? slice.limits[layer] : ctx.limits);
+    act.limits.insert(act.limits.end(), slice.tokens.size(), slice.limits[layer]);
   }
   const Tensor* bias = ctx.weights.find(Slot::exp_probs_b, layer);
   const SelectionBias selection = bias == nullptr ? SelectionBias{} : SelectionBias{bias->values.data(), bias->id};
   route_tokens(ctx.kernels, spec.router, selection, act.scores.data(), spec.n_experts, act.limits, ctx.trace.routing[layer]);
+  if (ctx.replay != nullptr) replay_routing(*ctx.replay, ctx.plan, layer, ctx.trace.routing[layer]);
 }
 
 Bias bias_of(const Tensor* tensor, size_t expert) {

@@ -31,7 +31,9 @@ Result<Divergence> evaluate_divergence(const std::shared_ptr<const Model>& model
   SISKIN_TRY(const TextWindows their_windows, TextWindows::cut(*reference, text, options));
   SISKIN_TRY_STATUS(check_same_tokens(*model, *reference, windows, their_windows));
   SISKIN_TRY(Scorer ours, Scorer::create(model, options));
-  SISKIN_TRY(Scorer theirs, Scorer::create(reference, options));
+  EvalOptions as_it_is = options;
+  as_it_is.experts = {};
+  SISKIN_TRY(Scorer theirs, Scorer::create(reference, as_it_is));
 
   std::vector<double> divergences;
   Moments log_ratio;  // ln p_reference - ln p_model of each scored token: its mean is the logarithm of the perplexities' ratio

@@ -33,6 +33,7 @@ Result<Scorer> Scorer::create(const std::shared_ptr<const Model>& model, const E
   session_options.max_requests = 1;
   session_options.deterministic = options.deterministic;
   session_options.kv_type = options.kv_type;
+  session_options.experts = options.experts;
   SISKIN_TRY(auto session, Session::create(model, session_options));
   return Scorer(std::move(session), options.path == EvalPath::decode ? 1 : kPrefillChunk);
 }

@@ -12,5 +12,7 @@ int quantize_command(int argc, const char* const* argv);
 int pack_command(int argc, const char* const* argv);
 int synth_command(int argc, const char* const* argv);
 int machine_command(int argc, const char* const* argv);
+int overlay_command(int argc, const char* const* argv);
+int trace_command(int argc, const char* const* argv);
 
 }  // namespace siskin::cli

@@ -3,12 +3,14 @@
 #include <siskin/eval.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
 #include "examples/siskin/cli/command_line.h"
 #include "examples/siskin/cli/drive.h"
+#include "examples/siskin/cli/expert_flags.h"
 #include "examples/siskin/cli/interrupt.h"
 #include "examples/siskin/commands.h"
 #include "examples/siskin/eval_items.h"
@@ -18,6 +20,7 @@ namespace {
 
 struct EvalFlags {
   std::string text, items, tasks, against;
+  ExpertFlags experts;
   EvalOptions options;
 };
 
@@ -47,9 +50,9 @@ void add_flags(CommandLine& line, EvalFlags& flags) {
          "Which kernels score: prefill or decode (default: prefill)")
       ->check(one_of({"prefill", "decode"}))
       ->type_name("PATH");
+  add_expert_flags(line, flags.experts);
   app.add_flag("--deterministic", flags.options.deterministic, "One kernel family for every batch size")
       ->envname("SISKIN_DETERMINISTIC");
-  line.without("--overlay");
 }
 
 using ModelPtr = std::shared_ptr<const Model>;
@@ -90,7 +93,10 @@ void print_text(const nlohmann::ordered_json& document) {
 }
 
 Result<nlohmann::ordered_json> evaluate(const EvalFlags& flags, const CommonFlags& common, EvalOptions options) {
-  const LoadFlags load = {common.threads, options.ctx, common.progress, false, common.ram_bytes};
+  const LoadFlags load = {common.threads, options.ctx, common.progress, false, common.ram_bytes, common.overlay};
+  auto experts = expert_knobs(flags.experts);
+  if (!experts) return std::move(experts).error();
+  options.experts = *std::move(experts);
   // What is cheap to get wrong is read before the model is.
   std::string text;
   std::vector<nlohmann::json> lines;
@@ -120,9 +126,16 @@ Result<nlohmann::ordered_json> evaluate(const EvalFlags& flags, const CommonFlag
   if (!model) return std::move(model).error();
   ModelPtr reference;
   if (!flags.against.empty()) {
-    auto loaded = load_model(flags.against, load);
-    if (!loaded) return std::move(loaded).error();
-    reference = *std::move(loaded);
+    std::error_code unknown;
+    if (common.overlay.empty() && std::filesystem::equivalent(common.model, flags.against, unknown)) {
+      reference = *model;  // against itself: with other experts
+    } else {
+      LoadFlags as_it_is = load;
+      as_it_is.overlay.clear();
+      auto loaded = load_model(flags.against, as_it_is);
+      if (!loaded) return std::move(loaded).error();
+      reference = *std::move(loaded);
+    }
   }
 
   Progress progress("evaluate", flags.text.empty() ? "items" : "windows", common.progress);
@@ -144,7 +157,7 @@ int eval_command(int argc, const char* const* argv) {
   EvalFlags flags;
   line.with_model();
   add_flags(line, flags);
-  line.with_ctx("Tokens of a window (default: 512)").with_threads().with_kv().with_ram().with_json();
+  line.with_ctx("Tokens of a window (default: 512)").with_threads().with_kv().with_loading().with_json();
   if (const auto status = line.parse(argc, argv)) return *status;
   if (flags.text.empty() && flags.items.empty() && flags.tasks.empty())
     return line.misuse("something to score is needed: --text, --items or --tasks FILE");

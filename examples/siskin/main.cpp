@@ -29,11 +29,13 @@ constexpr Command kCommands[] = {
     {"quantize", "Write a model in another type", cli::quantize_command},
     {"pack", "Write a model as the kernels read it, to be mapped at every start", cli::pack_command},
     {"synth", "Write a model of a named shape with random weights", cli::synth_command},
+    {"trace", "Which experts a text uses: record, stats, replay, diff", cli::trace_command},
+    {"overlay", "Settings of a mixture's experts in a small file over a model: make, show", cli::overlay_command},
     {"machine", "This machine's bandwidth and peak arithmetic, measured", cli::machine_command},
 };
 
 // Names that are promised and not built: they say so instead of being unknown.
-constexpr std::string_view kNotBuilt[] = {"prune", "overlay", "trace", "serve", "calibrate", "teach", "embed", "classify"};
+constexpr std::string_view kNotBuilt[] = {"prune", "serve", "calibrate", "teach", "embed", "classify"};
 
 int print_help() {
   fmt::print("siskin {}: runs mixture-of-experts, sparse and dense models on CPUs and says what they cost\n\n", version());

@@ -12,6 +12,7 @@
 
 #include "examples/siskin/cli/command_line.h"
 #include "examples/siskin/cli/drive.h"
+#include "examples/siskin/cli/expert_flags.h"
 #include "examples/siskin/cli/interrupt.h"
 #include "examples/siskin/commands.h"
 
@@ -23,6 +24,8 @@ struct RunFlags {
   Sampling sampling;
   int64_t seed = -1;
   std::vector<std::string> stop;
+  ExpertFlags experts;
+  double budget_ms = 0;
   bool ignore_eos = false, report = false, raw = false, deterministic = false, copy_packed = false;
 };
 
@@ -63,12 +66,17 @@ void add_flags(CommandLine& line, RunFlags& flags) {
       ->expected(1)
       ->take_all()
       ->type_name("TEXT");
+  add_expert_flags(line, flags.experts);
+  app.add_option("--budget-ms", flags.budget_ms, "Take only so many experts per token that a generated one keeps to this time; measured as it goes")
+      ->check(real_in(0.001, 1e9))
+      ->envname("SISKIN_BUDGET_MS")
+      ->type_name("MS");
   app.add_flag("--ignore-eos", flags.ignore_eos, "Generate past the end-of-text token");
   app.add_flag("--report", flags.report, "Print the ledger, the kernels that ran and the share of this machine's limits");
   app.add_flag("--deterministic", flags.deterministic, "One kernel family for every batch size: the same bits however a prompt is cut")
       ->envname("SISKIN_DETERMINISTIC");
   app.add_flag("--raw", flags.raw, "Take the text as it is, without a chat template (the only mode so far)");
-  line.without("--chat").without("--overlay");
+  line.without("--chat");
 }
 
 Result<std::string> prompt_text(const RunFlags& flags) {
@@ -94,6 +102,7 @@ nlohmann::ordered_json to_document(const Completion& completion, const Model& mo
             {"total_s", timing.total_s},
             {"prefill_tok_s", per_second(completion.cost.prefill.tokens, timing.prefill_s)},
             {"decode_tok_s", per_second(completion.cost.decode.tokens, timing.decode_s)}}},
+          {"expert_top_k", model.info().n_experts > 0 ? nlohmann::ordered_json(completion.expert_top_k) : nlohmann::ordered_json(nullptr)},
           {"isa", model.isa()},
           {"threads", session.threads()},
           {"seed", seed},
@@ -109,6 +118,8 @@ void print_report(const Completion& completion, const Model& model, const Sessio
   fmt::print("decode   {} tokens in {:.4f} s, {:.1f} tok/s; finished: {}\n", cost.decode.tokens, timing.decode_s,
              per_second(cost.decode.tokens, timing.decode_s), finish_reason_name(completion.finish_reason));
   fmt::print("kernels  {} with {} threads\n", model.isa(), session.threads());
+  if (completion.expert_top_k > 0) fmt::print("experts  {} per token at the end, at most\n", completion.expert_top_k);
+  if (model.info().expert_slots > 0) fmt::print("memory   has room for {} experts at once\n", model.info().expert_slots);
   if (machine != nullptr)
     fmt::print("machine  {}, reads {:.1f} GB/s at most (measured {})\n", machine->cpu, machine->read_gb_s_max,
                machine->measured_at);
@@ -127,6 +138,10 @@ Result<Request> make_request(const RunFlags& flags, const CommonFlags& common, c
   request.sampling = flags.sampling;
   request.stop = flags.stop;
   request.ignore_eos = flags.ignore_eos;
+  auto experts = expert_knobs(flags.experts);
+  if (!experts) return std::move(experts).error();
+  request.experts = *std::move(experts);
+  request.budget_ms = flags.budget_ms;
   return request;
 }
 
@@ -138,7 +153,7 @@ int run_command(int argc, const char* const* argv) {
   line.with_model();
   add_flags(line, flags);
   line.with_predict().with_ctx("Most positions, prompt included (default: the trained context, at most 4096)");
-  line.with_threads().with_batch().with_kv().with_ram().with_json();
+  line.with_threads().with_batch().with_kv().with_loading().with_json();
   if (const auto status = line.parse(argc, argv)) return *status;
   const CommonFlags& common = line.flags;
   if (flags.file.empty() && line.app().count("--prompt") == 0) return line.misuse("a prompt is needed: -p TEXT or -f FILE");
@@ -147,7 +162,7 @@ int run_command(int argc, const char* const* argv) {
 
   const auto machine = machine_for(flags.report ? MachineNeed::measured : MachineNeed::cached, common.progress);
   if (!machine) return line.fail(machine.error());
-  const auto model = load_model(common.model, {common.threads, common.ctx, common.progress, flags.copy_packed, common.ram_bytes});
+  const auto model = load_model(common.model, {common.threads, common.ctx, common.progress, flags.copy_packed, common.ram_bytes, common.overlay});
   if (!model) return line.fail(model.error());
 
   SessionOptions options;

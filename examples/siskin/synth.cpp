@@ -1,12 +1,17 @@
 // siskin synth: writes a model of a named shape with random weights, to measure speed without a download.
 #include <fmt/format.h>
+#include <siskin/session.h>
 #include <siskin/synth.h>
+#include <siskin/trace.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <string>
+#include <utility>
 
 #include "examples/siskin/cli/command_line.h"
+#include "examples/siskin/cli/drive.h"
 #include "examples/siskin/cli/interrupt.h"
 #include "examples/siskin/cli/progress.h"
 #include "examples/siskin/cli/units.h"
@@ -27,6 +32,34 @@ std::string find_shape(const std::string& like) {
     if (fs::exists(file, error)) return file.lexically_normal().string();
   }
   return like;
+}
+
+// The power of the rank by which the experts' shares fall, mean over the layers, on tokens drawn alike from the vocabulary.
+Result<double> measured_skew(const std::string& path, const CommonFlags& common) {
+  constexpr size_t kTokens = 512, kTexts = 4;
+  const auto model = load_model(path, {common.threads, kTokens, common.progress});
+  if (!model) return model.error();
+  auto trace = new_trace(**model);
+  if (!trace) return trace.error();
+  SessionOptions options;
+  options.threads = common.threads;
+  options.ctx = kTokens;
+  options.max_requests = 1;
+  const auto session = Session::create(*model, options);
+  if (!session) return session.error();
+  (*session)->trace_into(&*trace);
+  std::mt19937_64 random(1);
+  for (size_t text = 0; text < kTexts && !interrupted(); ++text) {
+    Request request;
+    for (size_t i = 0; i < kTokens; ++i) request.tokens.push_back(static_cast<TokenId>(random() % (*model)->info().n_vocab));
+    request.max_new_tokens = 0;
+    const auto done = run_to_end(**session, std::move(request));
+    if (!done) return done.error();
+  }
+  const TraceStats stats = trace_stats(*trace);
+  double sum = 0;
+  for (const LayerUse& layer : stats.layers) sum += layer.zipf;
+  return stats.layers.empty() ? 0 : sum / static_cast<double>(stats.layers.size());
 }
 
 }  // namespace
@@ -71,14 +104,28 @@ int synth_command(int argc, const char* const* argv) {
   const auto report = synthesize_model(out, options);
   progress.clear();
   if (!report) return line.fail(report.error());
-  if (line.flags.json)
-    return line.print_json({{"total_params", report->total_params},
-                            {"active_params", report->active_params},
-                            {"bytes", report->bytes},
-                            {"seconds", report->seconds}});
+  const auto skew = options.router_skew > 0 ? measured_skew(out, line.flags) : Result<double>(0.0);
+  if (interrupted()) return line.fail({ErrorCode::cancelled, "interrupted"});
+  if (line.flags.json) {
+    nlohmann::ordered_json document = {{"total_params", report->total_params},
+                                       {"active_params", report->active_params},
+                                       {"bytes", report->bytes},
+                                       {"seconds", report->seconds}};
+    if (options.router_skew > 0) {
+      document["router_skew"] = options.router_skew;
+      document["router_skew_measured"] = skew ? nlohmann::ordered_json(*skew) : nlohmann::ordered_json(nullptr);
+    }
+    return line.print_json(document);
+  }
   fmt::print("wrote  {}: {} parameters, {} active, {}, {:.2f} s\n", out, human_count(static_cast<double>(report->total_params)),
              human_count(static_cast<double>(report->active_params)), human_bytes(static_cast<double>(report->bytes)),
              report->seconds);
+  if (options.router_skew > 0 && skew) {
+    fmt::print("skew   asked {:.2f}, measured {:.2f} on random tokens (no expert can have more than one use of each token)\n",
+               options.router_skew, *skew);
+  } else if (options.router_skew > 0) {
+    fmt::print("skew   asked {:.2f}, not measured: {}\n", options.router_skew, skew.error().message);
+  }
   return line.finish_stdout();
 }
 

@@ -220,6 +220,39 @@ TEST_CASE("siskin_generate gives what Session::generate gives", "[c_api]") {
   CHECK(std::vector<int32_t>(again.tokens, again.tokens + again.n_tokens) == ids);
 }
 
+TEST_CASE("a request from C uses a mixture's experts as it says", "[c_api]") {
+  const ModelHandle model = load(places::zoo() / "moe-8x-f16.gguf");
+  const SessionHandle session = open(model);
+  const siskin_info& info = *siskin_model_info(model.get());
+  siskin_request request = greedy("Once upon a time", 12);
+  const siskin_result& own = generate(session, request);
+  CHECK(own.expert_top_k == info.top_k);
+  REQUIRE(own.decode->n_layers == info.n_layers);
+  uint64_t reads = 0;
+  for (size_t layer = 0; layer < info.n_layers; ++layer) reads += own.decode->experts_by_layer[layer].reads;
+  CHECK(reads == own.decode->expert_reads);
+  CHECK(reads == own.decode->steps * info.n_layers * info.top_k);
+  CHECK(own.decode->expert_disk_reads == 0);
+
+  request.expert_top_k = 1;
+  CHECK(generate(session, request).expert_top_k == 1);
+  std::vector<uint32_t> by_layer(info.n_layers, 1);
+  by_layer.back() = 4;
+  request.expert_top_k_by_layer = by_layer.data();
+  const siskin_result& layered = generate(session, request);
+  CHECK(layered.expert_top_k == 4);
+  CHECK(layered.decode->experts_by_layer[0].reads == layered.decode->steps);
+  CHECK(layered.decode->experts_by_layer[info.n_layers - 1].reads == 4 * layered.decode->steps);
+
+  std::vector<unsigned char> mask(info.n_layers * info.n_experts, 0);
+  request.expert_mask = mask.data();
+  check_fails(session, request, SISKIN_INVALID_ARGUMENT, "nothing is left");
+  for (size_t layer = 0; layer < info.n_layers; ++layer) mask[layer * info.n_experts + 3] = 1;
+  CHECK(generate(session, request).decode->experts_touched == info.n_layers);  // the one that is left
+  request.expert_min_p = 2;
+  check_fails(session, request, SISKIN_INVALID_ARGUMENT, "min-p");
+}
+
 TEST_CASE("a request from C stops where it is told to", "[c_api]") {
   const ModelHandle model = load(model_path());
   const SessionHandle session = open(model);

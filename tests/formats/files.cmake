@@ -12,5 +12,6 @@ target_sources(siskin_tests_formats PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/files_packed.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_safetensors.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_safetensors_corrupt.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/files_trace.cpp
   ${CMAKE_CURRENT_LIST_DIR}/files_zoo.cpp
 )

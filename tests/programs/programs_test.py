@@ -81,11 +81,10 @@ class Usage(Case):
 
     def test_not_built(self):
         helped = siskin("--help").stdout
-        for name in "prune overlay trace serve calibrate teach embed classify".split():
+        for name in "prune serve calibrate teach embed classify".split():
             self.refused(siskin(name, MODEL), 2, name, "not built yet")
             self.assertNotRegex(helped, rf"(?m)^\s+{name}\b")
         self.refused(siskin("run", MODEL, "-p", PROMPT, "--chat"), 2, "--chat", "not built yet")
-        self.refused(siskin("run", MODEL, "-p", PROMPT, "--overlay", "x"), 2, "--overlay", "not built yet")
         self.refused(siskin("quantize", MODEL, WORK / "q.gguf", "--type", "q8_0", "--method", "gptq"), 2, "gptq", "not built yet")
         self.refused(run("siskin-bench", "-m", MODEL, "--sparse-vs-dense"), 2, "not built yet", program="siskin-bench")
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <siskin/expert_knobs.h>
 #include <siskin/export.h>
 #include <siskin/kv_type.h>
 #include <siskin/model.h>
@@ -24,6 +25,7 @@ struct EvalOptions {
   unsigned threads = 0;
   bool deterministic = false;  // SessionOptions
   KvType kv_type = KvType::f16;
+  ExpertKnobs experts;  // of the model that is judged; a reference runs as it is
   // After each window or document; false stops: perplexity and divergence are then those of the windows done so far, the other
   // evaluations return the error `cancelled`.
   std::function<bool(size_t done, size_t total)> on_progress;

@@ -31,6 +31,8 @@ struct ModelInfo {
   size_t n_experts = 0, top_k = 0;  // 0, 0 for dense models
   size_t n_vocab = 0;
   size_t ctx_train = 0;
+  // Of the model that was trained: its shape and the values of its norms, which quantising, packing and conversion leave alone.
+  uint64_t identity = 0;
   std::string tokenizer;  // "spm-bpe", "unigram", "none"
   uint64_t total_params = 0, active_params = 0;
   uint64_t file_bytes = 0;
@@ -55,6 +57,9 @@ struct LoadOptions {
   // A bound on memory_needed_bytes. A packed mixture that needs more keeps as many experts in memory as fit and reads the others from its
   // file when tokens are routed to them. 0: all weights are resident.
   uint64_t ram_bytes = 0;
+  // A file of `siskin overlay make`: what requests set nothing of is taken from it. Refused (invalid_argument) for another model than the
+  // one that it was made for. Empty: none.
+  std::filesystem::path overlay;
   // Called from the loading thread with done/total bytes; return false to cancel (error `cancelled`).
   std::function<bool(uint64_t done, uint64_t total)> on_progress;
 };

@@ -11,12 +11,14 @@
 #include <vector>
 
 #include <siskin/cost.h>
+#include <siskin/expert_knobs.h>
 #include <siskin/export.h>
 #include <siskin/kv_type.h>
 #include <siskin/machine.h>
 #include <siskin/model.h>
 #include <siskin/profile.h>
 #include <siskin/result.h>
+#include <siskin/routing_trace.h>
 
 namespace siskin {
 
@@ -42,6 +44,10 @@ struct Request {
   Sampling sampling;
   std::vector<std::string> stop;  // generation ends before any of these texts
   bool ignore_eos = false;
+  ExpertKnobs experts;  // of a mixture
+  // Above 0: takes only so many experts per generated token, its top-k at most and one at least, that a decode step keeps to this time;
+  // chosen from the steps' measured cost, so that what is generated depends on the machine. Prompts are read with the whole top-k.
+  double budget_ms = 0;
   // Called from the thread that runs step(); return false to cancel this request.
   std::function<bool(const TokenEvent&)> on_token;
 };
@@ -62,6 +68,7 @@ struct Completion {
   std::string text;
   FinishReason finish_reason{};
   size_t prompt_tokens = 0;
+  size_t expert_top_k = 0;  // most experts per token and layer of the last step; 0: a dense model
   Timing timing;
   Cost cost;
 };
@@ -77,13 +84,16 @@ struct SessionOptions {
   // rows may run on bf16 units where those are faster, and short ones on int8.
   bool deterministic = false;
   KvType kv_type = KvType::f16;
-  size_t top_k = 0;      // experts per token; 0: the model's
+  ExpertKnobs experts;   // of requests that set none of their own, and of logits()
+  // Tokens use the experts of this trace instead of those that the router chooses, for measuring the cost of real routing on an invented
+  // model: position p of request r takes row p + 997 r, round and round. Null: the router's.
+  std::shared_ptr<const RoutingTrace> routing;
   std::shared_ptr<const MachineProfile> machine;  // for bandwidth_share and flops_share; null: those stay absent
 };
 
 class SISKIN_API Session {
  public:
-  // Errors: invalid_argument (ctx, top_k), out_of_memory (KV and activations would not fit; says how much is needed and available).
+  // Errors: invalid_argument (ctx, experts, routing of another shape), out_of_memory (KV and activations would not fit; says how much is needed and available).
   static Result<std::unique_ptr<Session>> create(std::shared_ptr<const Model> model, const SessionOptions& options = {});
   ~Session();
   Session(const Session&) = delete;
@@ -93,7 +103,7 @@ class SISKIN_API Session {
   Result<Completion> generate(Request request);
 
   // Several at once: submit, step until false, take. Errors of submit: invalid_argument (empty prompt, id out of range, prompt
-  // longer than ctx).
+  // longer than ctx, experts as check_knobs says, a budget below 0).
   Result<RequestId> submit(Request request);
   Result<bool> step();  // one step of every running request, prefill and decode mixed; false: nothing left to do
   std::optional<Completion> take(RequestId id);  // a finished request's completion, once
@@ -109,6 +119,10 @@ class SISKIN_API Session {
   // From the next step on, adds where the time of each step goes: to `prefill` for steps with prompt tokens, to `decode` for others; null
   // leaves such steps out, both null (the default) costs nothing. The profiles must outlive the steps.
   void profile_into(StepProfile* prefill, StepProfile* decode);
+
+  // From the next step on, appends to `trace` (new_trace of this model) which experts each token used; null: no more. It must outlive
+  // the steps.
+  void trace_into(RoutingTrace* trace);
 
   const Model& model() const;
   unsigned threads() const;

@@ -61,6 +61,7 @@ typedef struct siskin_load_options {
   // Most memory for weights, KV cache and activations; a packed mixture that needs more leaves experts in its file and reads them when
   // tokens are routed to them. 0: all weights are resident.
   uint64_t ram_bytes;
+  const char* overlay;  // a file of `siskin overlay make`, for this model alone; NULL: none
 } siskin_load_options;
 
 // Owned by the model, as are its strings; they live as long as it does.
@@ -170,6 +171,12 @@ typedef struct siskin_request {
   // longjmp) and must not use the session, except for siskin_cancel. NULL: nothing is called.
   int (*on_token)(void* user, const siskin_token* token);
   void* user;  // handed to on_token
+  // Of a mixture; zeros: the overlay's, else the model's own.
+  uint32_t expert_top_k;                  // experts per token in every layer; 0: not set here
+  float expert_min_p;                     // a chosen expert, but for the first, that weighs less of the chosen ones' sum is left out; 0: none is
+  const uint32_t* expert_top_k_by_layer;  // n_layers numbers instead of expert_top_k
+  const unsigned char* expert_mask;       // [n_layers][n_experts], 0: never chosen
+  double budget_ms;  // above 0: takes so many experts per generated token that a decode step keeps to this time; see siskin_result
 } siskin_request;
 
 typedef enum siskin_finish {
@@ -228,6 +235,7 @@ typedef struct siskin_result {
   const siskin_phase_cost* decode;
   const char* cost_text;  // both phases as a table for people
   const char* cost_json;  // both phases as one JSON object
+  size_t expert_top_k;    // most experts per token and layer of the last step; 0: a dense model
 } siskin_result;
 
 // Writes the defaults into a request of `size` bytes (sizeof(siskin_request)), `size` included.

@@ -127,7 +127,7 @@ CommandLine& CommandLine::with_kv() {
   return *this;
 }
 
-CommandLine& CommandLine::with_ram() {
+CommandLine& CommandLine::with_loading() {
   const auto take = [this](const std::string& text) {
     const auto bytes = parse_bytes(text);
     if (!bytes) throw CLI::ValidationError("--ram", fmt::format("'{}', expected a size such as 2G, 1500M or 2GB", text));
@@ -137,6 +137,9 @@ CommandLine& CommandLine::with_ram() {
                                                        "more leaves experts on disk (K, M, G: powers of 1024)")
       ->envname("SISKIN_RAM")
       ->type_name("SIZE");
+  app_.add_option("--overlay", flags.overlay, "Settings over the model, from `siskin overlay make`")
+      ->envname("SISKIN_OVERLAY")
+      ->type_name("FILE");
   return *this;
 }
 

@@ -26,6 +26,7 @@ struct CommonFlags {
   uint64_t batch = 512;
   KvType kv_type = KvType::f16;
   uint64_t ram_bytes = 0;  // 0: unbounded
+  std::string overlay;
   bool json = false;
   ProgressMode progress = ProgressMode::automatic;
 };
@@ -45,7 +46,7 @@ class CommandLine {
   CommandLine& with_predict();
   CommandLine& with_batch();
   CommandLine& with_kv();
-  CommandLine& with_ram();
+  CommandLine& with_loading();  // --ram and --overlay: how a model is loaded
   CommandLine& with_json();      // --json and --progress
   CommandLine& with_progress();  // --progress alone
   // A flag of the contract that is not built: absent from --help, and using it is an error that says so.

@@ -20,6 +20,7 @@ Result<std::shared_ptr<const Model>> load_model(const std::string& path, const L
   options.ctx = flags.ctx;
   options.copy_packed = flags.copy_packed;
   options.ram_bytes = flags.ram_bytes;
+  options.overlay = flags.overlay;
   options.on_progress = [&](uint64_t done, uint64_t total) {
     progress.update(done, total);
     return !interrupted();

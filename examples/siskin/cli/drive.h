@@ -22,6 +22,7 @@ struct LoadFlags {
   ProgressMode progress = ProgressMode::automatic;
   bool copy_packed = false;
   uint64_t ram_bytes = 0;  // 0: unbounded
+  std::string overlay = {};  // a file; empty: none
 };
 
 // Model::load with a progress bar; Ctrl-C cancels it.
