@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -63,7 +64,7 @@ struct ModelSpec {
   // head's first head_dim - n_rot query values meet the former, by a matrix of its own.
   size_t kv_rank = 0;  // 0: keys and values per KV head
   size_t q_rank = 0;   // of the queries' factors; 0: one matrix
-  size_t d_ff = 0;  // of dense layers
+  size_t d_ff = 0;     // of dense layers
   size_t n_vocab = 0;
   size_t ctx_train = 0;
   size_t n_experts = 0;  // 0: dense
@@ -75,9 +76,10 @@ struct ModelSpec {
   size_t moe_step = 1;          // nor those that this does not divide, counted from 1
   size_t n_nextn_layers = 0;    // behind the last in the file, for multi-token prediction; not run
   RouterSpec router;
-  float rms_eps = 1e-5f;
+  float rms_eps = 1e-5f;    // of norms of both kinds
+  bool layer_norm = false;  // the stream is normalised about its mean
   RopeSpec rope;
-  float qkv_clamp = 0;           // q, k and v are kept within [-clamp, clamp]; 0: they are not
+  float qkv_clamp = 0;            // q, k and v are kept within [-clamp, clamp]; 0: they are not
   bool norm_behind_rope = false;  // heads of q and k are normalised when they are rotated already
   float embedding_scale = 1.0f;
   float residual_scale = 1.0f;  // of what a block adds to the stream
@@ -89,16 +91,33 @@ struct ModelSpec {
   size_t window = 0;  // 0: all layers see everything
   size_t window_period = 1;
   RopeSpec local_rope;
+  bool chunked = false;               // windows lie end to end: a query sees its own up to itself
+  bool rotates_windows_only = false;  // layers that see everything know no positions
+  // Queries of layers that do not rotate are multiplied by 1 + query_growth * ln(1 + (position + 1) / query_step), in whole
+  // steps.
+  float query_growth = 0;
+  size_t query_step = 1;
 
   bool is_local(size_t layer) const { return window > 0 && (layer + 1) % window_period != 0; }
   // The first position that a query at `position` sees.
   size_t first_visible(size_t layer, size_t position) const {
-    return is_local(layer) && position >= window ? position + 1 - window : 0;
+    if (!is_local(layer) || position < window) return 0;
+    return chunked ? position - position % window : position + 1 - window;
   }
-  // Query-key pairs of n queries from `first` on: query p sees min(p + 1, window) positions.
+  bool is_rotated(size_t layer) const { return !rotates_windows_only || is_local(layer); }
+  float query_scale(size_t position) const {
+    return 1.0f + query_growth * static_cast<float>(std::log1p(static_cast<double>((position + 1) / query_step)));
+  }
+  // Query-key pairs of n queries from `first` on: query p sees min(p + 1, window) positions, or 1 + p % window of its chunk.
   size_t visible_pairs(size_t layer, size_t first, size_t n) const {
+    if (is_local(layer) && chunked) return chunked_pairs(first + n) - chunked_pairs(first);
     const size_t growing = !is_local(layer) ? n : first < window ? std::min(n, window - first) : 0;
     return growing * first + growing * (growing + 1) / 2 + (n - growing) * window;
+  }
+  // Of the first n queries.
+  size_t chunked_pairs(size_t n) const {
+    const size_t rest = n % window;
+    return n / window * (window * (window + 1) / 2) + rest * (rest + 1) / 2;
   }
   bool is_moe() const { return n_experts > 0; }
   bool is_moe(size_t layer) const { return is_moe() && layer >= n_dense_layers && (layer + 1) % moe_step == 0; }

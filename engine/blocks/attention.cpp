@@ -5,6 +5,7 @@
 
 #include "engine/blocks/head_groups.h"
 #include "engine/blocks/linear.h"
+#include "engine/blocks/norm.h"
 
 namespace siskin {
 namespace {
@@ -14,15 +15,19 @@ constexpr size_t kCutRows = 16;
 
 using Tile = AttentionGrid::Tile;
 
-void norm_heads(const StepContext& ctx, const Tensor& w, float* x, size_t n_heads) {
+// w: null where the norm has no weights.
+void norm_heads(const StepContext& ctx, const Tensor* w, float* x, size_t n_heads) {
   for (size_t head = 0; head < n_heads; ++head, x += ctx.spec.head_dim) {
-    ctx.kernels.rms_norm({x, w.values.data(), x, ctx.spec.head_dim, ctx.spec.rms_eps, w.id});
+    if (w == nullptr) {
+      norm_unweighted(x, ctx.spec.head_dim, ctx.spec.rms_eps);
+    } else {
+      ctx.kernels.rms_norm({x, w->values.data(), x, ctx.spec.head_dim, ctx.spec.rms_eps, w->id});
+    }
   }
 }
 
-void rotate_and_store(StepContext& ctx, size_t layer, const StepSlice& slice, size_t token, size_t row) {
+void rotate(StepContext& ctx, size_t layer, size_t position, size_t row) {
   const ModelSpec& spec = ctx.spec;
-  const size_t position = slice.first_position + token;
   Activations& act = ctx.act;
   const RopeTable& table = spec.is_local(layer) ? ctx.local_rope : ctx.rope;
   RopeArgs rope;
@@ -40,8 +45,26 @@ void rotate_and_store(StepContext& ctx, size_t layer, const StepSlice& slice, si
   rope.n_heads = spec.n_kv_heads;
   ctx.kernels.rope(rope);
   if (spec.norm_behind_rope) {
-    norm_heads(ctx, ctx.weights.get(Slot::attn_q_norm, layer), act.q.data() + row * spec.d_q(), spec.n_heads);
-    norm_heads(ctx, ctx.weights.get(Slot::attn_k_norm, layer), act.k.data() + row * spec.d_k(), spec.n_kv_heads);
+    norm_heads(ctx, ctx.weights.find(Slot::attn_q_norm, layer), act.q.data() + row * spec.d_q(), spec.n_heads);
+    norm_heads(ctx, ctx.weights.find(Slot::attn_k_norm, layer), act.k.data() + row * spec.d_k(), spec.n_kv_heads);
+  }
+}
+
+// Source: Scalable-Softmax (arXiv 2501.19399), as Llama 4 uses it.
+void scale_query(StepContext& ctx, size_t position, size_t row) {
+  const float by = ctx.spec.query_scale(position);
+  float* q = ctx.act.q.data() + row * ctx.spec.d_q();
+  for (size_t j = 0; j < ctx.spec.d_q(); ++j) q[j] *= by;
+}
+
+void rotate_and_store(StepContext& ctx, size_t layer, const StepSlice& slice, size_t token, size_t row) {
+  const ModelSpec& spec = ctx.spec;
+  const size_t position = slice.first_position + token, keys = spec.key_width();
+  const Activations& act = ctx.act;
+  if (spec.is_rotated(layer)) {
+    rotate(ctx, layer, position, row);
+  } else if (spec.query_growth != 0) {
+    scale_query(ctx, position, row);
   }
   for (size_t head = 0; head < spec.n_kv_heads; ++head) {
     const float* k = act.k.data() + row * spec.d_k() + head * keys;

@@ -8,10 +8,13 @@
 
 namespace siskin {
 
-// residual[i] += delta[i], scaled, if asked; normed[i] = rms_norm(residual[i]) * w, and its int8 and bf16 forms where `normed`
-// has them.
+// residual[i] += delta[i], scaled, if asked; normed[i] = norm(residual[i]) * w, and its int8 and bf16 forms where `normed`
+// has them. LayerNorm is the same about the row's mean.
 enum class Residual : bool { keep, add_delta };
 void add_and_norm(StepContext& ctx, size_t n, Residual residual, const Tensor& w, ActivationRows& normed);
+
+// x = x / sqrt(mean(x^2) + eps), without weights.
+void norm_unweighted(float* x, size_t n, float eps);
 
 // Each of the step's rows normalised in place, by pieces as long as w: the row, or every head of it. x = rms_norm(x) * w.
 void norm_rows(StepContext& ctx, std::vector<float>& rows, const Tensor& w);

@@ -50,6 +50,14 @@ Result<float> positive_factor(const ModelFile& file, const std::string& key, flo
   return static_cast<float>(value);
 }
 
+Status parse_qkv_clamp(const ModelFile& file, ModelSpec& spec) {
+  const std::string key = spec.architecture + ".attention.clamp_kqv";
+  SISKIN_TRY(const double clamp, file.metadata().f64_or(key, 0.0));
+  if (!(clamp >= 0) || clamp > 1e6) return bad_model(file, key + ": expected a number from 0 to 1e6");
+  spec.qkv_clamp = static_cast<float>(clamp);
+  return {};
+}
+
 Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& architecture, const RouterSpec& router) {
   const Metadata& meta = file.metadata();
   ModelSpec spec;
@@ -63,9 +71,11 @@ Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& archit
   SISKIN_TRY(spec.ctx_train, dimension(file, prefix + "context_length"));
   SISKIN_TRY(spec.n_kv_heads, meta.u64_or(prefix + "attention.head_count_kv", spec.n_heads));
   SISKIN_TRY(spec.head_dim, meta.u64_or(prefix + "attention.key_length", spec.d_model / spec.n_heads));
-  SISKIN_TRY(const double eps, meta.f64_or(prefix + "attention.layer_norm_rms_epsilon", 1e-5));
-  if (!(eps >= 0) || eps > 1)
-    return bad_model(file, prefix + "attention.layer_norm_rms_epsilon: expected a number from 0 to 1");
+  const std::string about_zero = prefix + "attention.layer_norm_rms_epsilon",
+                    about_mean = prefix + "attention.layer_norm_epsilon";
+  const std::string& eps_key = meta.has(about_zero) ? about_zero : about_mean;
+  SISKIN_TRY(const double eps, meta.f64_or(eps_key, 1e-5));
+  if (!(eps >= 0) || eps > 1) return bad_model(file, eps_key + ": expected a number from 0 to 1");
   spec.rms_eps = static_cast<float>(eps);
 
   if (spec.n_kv_heads == 0 || spec.n_heads % spec.n_kv_heads != 0) {

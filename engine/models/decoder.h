@@ -19,10 +19,13 @@ Result<size_t> dimension(const ModelFile& file, const std::string& key);
 // A number above 0, at most 1e6.
 Result<float> positive_factor(const ModelFile& file, const std::string& key, float fallback);
 
-// Reads and checks "<architecture>.block_count" and the other keys that every decoder has, RoPE and experts included. `router`: the
-// architecture's, which what the file says overrides.
-// Errors: corrupt_file, unsupported (a RoPE scaling); name the file and key.
+// Reads and checks "<architecture>.block_count" and the other keys that every decoder has, RoPE and experts included. `router`:
+// the architecture's, which what the file says overrides. Errors: corrupt_file, unsupported (a RoPE scaling); name the file and
+// key.
 Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& architecture, const RouterSpec& router);
+
+// How far q, k and v may go: spec.qkv_clamp.
+Status parse_qkv_clamp(const ModelFile& file, ModelSpec& spec);
 
 // Its part about experts: how many of what width in which layers, and the router's keys. REQUIRES: all else of `spec`.
 Status parse_mixture(const ModelFile& file, ModelSpec& spec);

@@ -8,7 +8,7 @@ namespace {
 constexpr const Family* kFamilies[] = {&kLlamaFamily,      &kOlmoeFamily,      &kQwen2Family,      &kQwen2MoeFamily,
                                        &kQwen3MoeFamily,   &kGemma3Family,     &kErnie45MoeFamily, &kGlm4MoeFamily,
                                        &kGraniteMoeFamily, &kHunyuanMoeFamily, &kMiniMaxM2Family,  &kDeepseekFamily,
-                                       &kDeepseek2Family,  &kGptOssFamily};
+                                       &kDeepseek2Family,  &kGptOssFamily,     &kDbrxFamily,       &kLlama4Family};
 
 }  // namespace
 
@@ -19,8 +19,8 @@ Result<const Family*> find_family(const ModelFile& file) {
     if (architecture == family->architecture) return family;
     known += std::string(known.empty() ? "" : ", ") + family->architecture;
   }
-  return Error{ErrorCode::unsupported, file.path().filename().string() + ": architecture '" + architecture +
-                                           "' is not built; built: " + known};
+  return Error{ErrorCode::unsupported,
+               file.path().filename().string() + ": architecture '" + architecture + "' is not built; built: " + known};
 }
 
 }  // namespace siskin

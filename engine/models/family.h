@@ -22,6 +22,7 @@ struct Family {
   void (*forward)(StepContext& ctx);
 };
 
+extern const Family kDbrxFamily;
 extern const Family kDeepseekFamily;
 extern const Family kDeepseek2Family;
 extern const Family kErnie45MoeFamily;
@@ -31,6 +32,7 @@ extern const Family kGptOssFamily;
 extern const Family kGraniteMoeFamily;
 extern const Family kHunyuanMoeFamily;
 extern const Family kLlamaFamily;
+extern const Family kLlama4Family;
 extern const Family kMiniMaxM2Family;
 extern const Family kOlmoeFamily;
 extern const Family kQwen2Family;

@@ -13,9 +13,7 @@ using namespace binding;
 
 Result<ModelSpec> parse(const ModelFile& file) {
   SISKIN_TRY(ModelSpec spec, parse_mixture_decoder(file, "olmoe", {}));
-  SISKIN_TRY(const double clamp, file.metadata().f64_or("olmoe.attention.clamp_kqv", 0.0));
-  if (!(clamp >= 0) || clamp > 1e6) return bad_model(file, "olmoe.attention.clamp_kqv: expected a number from 0 to 1e6");
-  spec.qkv_clamp = static_cast<float>(clamp);
+  SISKIN_TRY_STATUS(parse_qkv_clamp(file, spec));
   return spec;
 }
 

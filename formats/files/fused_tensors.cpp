@@ -54,14 +54,19 @@ Status split(const TensorView& whole, std::string_view fused, const std::vector<
   const bool is_vector = whole.shape.size() < 2;
   const DTypeInfo& info = dtype_info(whole.type);
   if (is_vector && info.block_elems != 1) return corrupt_file(file, whole.name + ": a vector of type " + info.name);
-  const size_t row_bytes = whole.slice_bytes / rows;
+  if (whole.is_transposed() && dtype_info(*whole.transposed).block_elems != 1) {
+    return unsupported_file(file, whole.name + ": fused, transposed and quantized");
+  }
+  // Where a part begins: behind the rows before it, or within the first row of what lies there.
+  const size_t part_bytes = whole.slice_bytes / rows,
+               step = whole.is_transposed() ? row_bytes(*whole.transposed, 1) : part_bytes;
   size_t first = 0;
   for (const Part& part : parts) {
     TensorView view = whole;
     view.name.replace(view.name.find(fused), fused.size(), part.name);
     view.shape[is_vector ? 0 : view.shape.size() - 2] = part.rows;
-    view.slice_bytes = part.rows * row_bytes;
-    for (const std::byte*& slice : view.slices) slice += first * row_bytes;
+    if (!view.is_transposed()) view.slice_bytes = part.rows * part_bytes;  // else it says how wide the rows there are
+    for (const std::byte*& slice : view.slices) slice += first * step;
     first += part.rows;
     out.push_back(std::move(view));
   }

@@ -108,7 +108,7 @@ Status set_attention(const HfConfigReader& config, const HfFamily& family, uint6
   metadata.set(family.key("attention.key_length"), head_dim);
   metadata.set(family.key("attention.value_length"), head_dim);
   SISKIN_TRY(const double epsilon, config.positive_or("rms_norm_eps", family.rms_epsilon));
-  metadata.set(family.key("attention.layer_norm_rms_epsilon"), as_f32(epsilon));
+  metadata.set(family.key(family.epsilon_key), as_f32(epsilon));
   return set_rope(config, family, head_dim, metadata);
 }
 
@@ -116,10 +116,11 @@ Status set_attention(const HfConfigReader& config, const HfFamily& family, uint6
 
 Result<HfConfig> parse_hf_config(std::span<const std::byte> bytes, const std::string& file, const std::string& model_name) {
   SISKIN_TRY(const json object, parse_json_object(bytes, file));
-  const HfConfigReader config(object, file);
   HfConfig out;
-  SISKIN_TRY(out.family, find_family(config));
+  SISKIN_TRY(out.family, find_family(HfConfigReader(object, file)));
   const HfFamily& family = *out.family;
+  const json renamed = family.in_common_names == nullptr ? json() : family.in_common_names(object);
+  const HfConfigReader config(family.in_common_names == nullptr ? object : renamed, file);
   SISKIN_TRY_STATUS(refuse_unbuilt(config, family));
   Metadata& metadata = out.metadata;
   SISKIN_TRY(const uint64_t layers, config.count("num_hidden_layers"));

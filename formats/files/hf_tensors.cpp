@@ -4,6 +4,7 @@
 #include <charconv>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "formats/files/error_text.h"
 #include "formats/files/fused_tensors.h"
@@ -56,20 +57,23 @@ class Gatherer {
     n_blocks_ = *config.metadata.u64_or(architecture + ".block_count", 0);
     n_experts_ = *config.metadata.u64_or(architecture + ".expert_count", 0);
     n_idle_ = config.layers.n_idle;
-    if (config.family != nullptr) own_ = config.family->tensors;
+    if (config.family != nullptr) {
+      own_ = config.family->tensors;
+      names_ = config.family->names;
+    }
     architecture_ = architecture;
   }
 
   Status add(const HfTensor& tensor) {
-    const std::string_view name = without_prefix(tensor.entry->name, "model.");
+    const std::string_view name = without_prefix(tensor.entry->name, names_.prefix);
     for (const std::string_view idle : kIdle) {
       if (name.ends_with(idle)) return {};
     }
     if (name.starts_with("mtp_")) return {};  // ERNIE's blocks for drafting several tokens at once
-    if (name == "embed_tokens.weight") return add_whole(tensor, {0, "token_embd.weight"});
-    if (name == "norm.weight") return add_whole(tensor, {kAfterBlocks, "output_norm.weight"});
+    if (name == names_.embedding) return add_whole(tensor, {0, "token_embd.weight"});
+    if (name == names_.norm) return add_whole(tensor, {kAfterBlocks, "output_norm.weight"});
     if (name == "lm_head.weight") return add_whole(tensor, {kAfterBlocks, "output.weight"});
-    if (name.starts_with("layers.")) return add_of_block(tensor, name.substr(7));
+    if (name.starts_with(names_.layers)) return add_of_block(tensor, without_prefix(name, names_.layers));
     return no_place(tensor);
   }
 
@@ -110,7 +114,7 @@ class Gatherer {
     }
     const std::string prefix = "blk." + std::to_string(*block) + ".";
     for (const HfRename& rename : own_) {
-      if (rest == rename.hf) return add_whole(tensor, {*block + 1, prefix + rename.gguf});
+      if (rest == rename.hf) return add_whole(tensor, {*block + 1, prefix + rename.gguf}, rename.transposed);
     }
     for (const HfRename& rename : kBlockTensors) {
       if (rest == rename.hf) return add_whole(tensor, {*block + 1, prefix + rename.gguf});
@@ -137,11 +141,23 @@ class Gatherer {
   }
 
   // A tensor as it is: [experts, rows, cols] by expert; [1, n] is a vector.
-  Status add_whole(const HfTensor& tensor, Place place) {
+  Status add_whole(const HfTensor& tensor, Place place, bool transposed = false) {
     SISKIN_TRY(TensorView view, view_of(tensor));
     view.name = std::get<1>(place);
     view.slice_bytes = tensor.entry->end - tensor.entry->begin;
     if (view.shape.size() == 2 && view.shape[0] == 1) view.shape.erase(view.shape.begin());
+    // Matrices of all experts under each other.
+    if (view.name.ends_with("_exps.weight") && view.shape.size() == 2 && n_experts_ > 0 && view.shape[0] % n_experts_ == 0) {
+      view.shape = {n_experts_, view.shape[0] / n_experts_, view.shape[1]};
+    }
+    if (transposed && (view.shape.size() < 2 || dtype_info(view.type).block_elems != 1)) {
+      return unsupported_file(*tensor.file, in_quotes(tensor.entry->name) + ": " + tensor.entry->dtype + " " +
+                                                shape_text(view.shape) + ", expected plain matrices");
+    }
+    if (transposed) {
+      std::swap(view.shape[view.shape.size() - 2], view.shape.back());
+      view.transposed = view.type;
+    }
     if (view.shape.size() != 3) {
       push_slice(tensor, view);
       return insert(tensor, std::move(place), std::move(view));
@@ -223,6 +239,7 @@ class Gatherer {
 
   const std::string& folder_;
   std::string architecture_;
+  HfNames names_;
   std::span<const HfRename> own_;  // the architecture's own names, before the common ones
   uint64_t n_blocks_ = 0;
   uint64_t n_idle_ = 0;

@@ -97,6 +97,7 @@ size_t ModelFile::file_bytes() const {
 }
 
 void ModelFile::release(const TensorView& tensor) const {
+  if (tensor.is_transposed()) return;  // rows of other tensors may lie in the same pages
   // Slices that lie end to end are released as one range: page by page each would keep the pages that it shares with the next.
   for (size_t i = 0; i < tensor.slices.size();) {
     const std::byte* begin = tensor.slices[i];
@@ -138,6 +139,7 @@ struct PairingRow {
 // of some architectures (its table is llama_model_rope_type), others were trained interleaved.
 constexpr PairingRow kPairings[] = {
     {"llama", RopePairing::interleaved, RopePairing::half_split},
+    {"llama4", RopePairing::interleaved, RopePairing::interleaved},
     {"granitemoe", RopePairing::interleaved, RopePairing::half_split},
     {"deepseek", RopePairing::interleaved, RopePairing::half_split},
     {"deepseek2", RopePairing::interleaved, RopePairing::interleaved},

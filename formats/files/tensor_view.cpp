@@ -11,7 +11,7 @@ namespace {
 // Rows of a transposed matrix are columns of what lies there: as many blocks as hold them, of every row.
 const std::byte* columns_of(const TensorView& tensor, size_t slice, size_t first, size_t n, std::vector<std::byte>& room) {
   const DTypeInfo& info = dtype_info(*tensor.transposed);
-  const size_t cols = tensor.cols(), stored_row = row_bytes(*tensor.transposed, tensor.rows());
+  const size_t cols = tensor.cols(), stored_row = tensor.slice_bytes / cols;
   const size_t block = first / info.block_elems, end = (first + n + info.block_elems - 1) / info.block_elems;
   const size_t width = (end - block) * info.block_elems, skip = first - block * info.block_elems;
   std::vector<float> stored(width), values(n * cols);

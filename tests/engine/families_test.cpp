@@ -19,10 +19,11 @@ namespace siskin {
 namespace {
 
 using test::load;
-constexpr const char* kModels[] = {"qwen2",          "qwen2_tied",     "gemma3",           "olmoe",       "qwen2_moe",
-                                   "qwen3_moe",      "granitemoe",     "granitemoeshared", "glm4_moe",    "glm4_moe_groups",
-                                   "ernie4_5_moe",   "hunyuan_v1_moe", "minimax_m2",       "deepseek",    "deepseek2",
-                                   "deepseek2_lite", "deepseek3",      "deepseek3.gguf",   "gpt_oss.gguf"};
+constexpr const char* kModels[] = {"qwen2",          "qwen2_tied",     "gemma3",           "olmoe",        "qwen2_moe",
+                                   "qwen3_moe",      "granitemoe",     "granitemoeshared", "glm4_moe",     "glm4_moe_groups",
+                                   "ernie4_5_moe",   "hunyuan_v1_moe", "minimax_m2",       "deepseek",     "deepseek2",
+                                   "deepseek2_lite", "deepseek3",      "deepseek3.gguf",   "gpt_oss.gguf", "dbrx",
+                                   "llama4"};
 
 std::filesystem::path golden(const std::string& name) { return places::golden() / "families" / name; }
 

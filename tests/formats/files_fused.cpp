@@ -1,5 +1,6 @@
 // Fused tensors: their parts are the rows of the whole, and rows that do not add up are refused.
 #include <catch2/catch.hpp>
+#include <span>
 
 #include "formats/files/fused_tensors.h"
 #include "tests/formats/files_support.h"
@@ -16,7 +17,8 @@ Metadata heads(uint64_t n_heads, uint64_t n_kv_heads) {
   return metadata;
 }
 
-TensorView whole(const std::string& name, DType type, const Shape& shape, const std::vector<std::byte>& bytes, size_t n_slices) {
+TensorView whole(const std::string& name, DType type, const Shape& shape, const std::vector<std::byte>& bytes,
+                 size_t n_slices) {
   TensorView view;
   view.name = name;
   view.type = type;
@@ -59,6 +61,27 @@ TEST_CASE("gate and up are the halves of every expert", "[files]") {
     CHECK(half.shape == Shape{3, 4, 16});
     REQUIRE(half.slices.size() == 3);
     for (size_t e = 0; e < 3; ++e) CHECK(half.slices[e] == bytes.data() + (2 * e + part) * 4 * 16 * 2);
+  }
+}
+
+TEST_CASE("gate and up that lie transposed are halves of every row there", "[files]") {
+  std::vector<uint16_t> stored;  // [16, 8]: element (col, row) counts up; small integers are their own order in F16
+  for (uint16_t i = 0; i < 16 * 8; ++i) stored.push_back(static_cast<uint16_t>(0x3c00 + i));
+  const auto bytes = std::as_bytes(std::span(stored));
+  TensorView fused = whole("blk.0.ffn_gate_up_exps.weight", DType::F16, {1, 8, 16}, {bytes.begin(), bytes.end()}, 1);
+  fused.slices = {bytes.data()};
+  fused.transposed = DType::F16;
+  const auto parts = split_fused({fused}, {}, "file");
+  REQUIRE(parts);
+  REQUIRE(parts->size() == 2);
+  for (size_t part = 0; part < 2; ++part) {
+    const TensorView& half = (*parts)[part];
+    CHECK(half.shape == Shape{1, 4, 16});
+    std::vector<std::byte> room;
+    const auto* rows = reinterpret_cast<const uint16_t*>(rows_of(half, 0, 0, 4, room));
+    for (size_t row = 0; row < 4; ++row) {
+      for (size_t col = 0; col < 16; ++col) CHECK(rows[row * 16 + col] == stored[col * 8 + part * 4 + row]);
+    }
   }
 }
 

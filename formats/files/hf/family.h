@@ -16,6 +16,15 @@ namespace siskin {
 struct HfRename {
   const char* hf;
   const char* gguf;
+  bool transposed = false;  // rows there are columns in GGUF
+};
+
+// How it calls what lies outside of layers, and where these are.
+struct HfNames {
+  const char* prefix = "model.";  // of all but the head, where there is one
+  const char* layers = "layers.";
+  const char* embedding = "embed_tokens.weight";
+  const char* norm = "norm.weight";
 };
 
 // Where a folder differs from GGUF in what its layers number.
@@ -42,11 +51,17 @@ struct HfFamily {
   // Sets the keys that are its own and refuses what of it is not built.
   Status (*describe)(const HfConfigReader& config, const HfFamily& family, Metadata& metadata, HfLayers& layers) = nullptr;
   std::span<const HfRename> tensors = {};  // its own names, before the common ones
+  HfNames names = {};
+  const char* epsilon_key = "attention.layer_norm_rms_epsilon";
+  // A configuration under the names that the other families use; null: it has them.
+  nlohmann::json (*in_common_names)(const nlohmann::json& config) = nullptr;
 
   std::string key(const char* name) const { return std::string(gguf) + "." + name; }
 };
 
-// deepseek.cpp, ernie.cpp, gemma3.cpp, glm4.cpp, granite.cpp, hunyuan.cpp, llama.cpp, minimax.cpp, olmoe.cpp, qwen.cpp
+// dbrx.cpp, deepseek.cpp, ernie.cpp, gemma3.cpp, glm4.cpp, granite.cpp, hunyuan.cpp, llama.cpp, llama4.cpp, minimax.cpp,
+// olmoe.cpp, qwen.cpp
+extern const HfFamily kHfDbrx;
 extern const HfFamily kHfDeepseek, kHfDeepseek2, kHfDeepseek3, kHfKimiK2;
 extern const HfFamily kHfErnie45Moe;
 extern const HfFamily kHfGemma3;
@@ -55,6 +70,7 @@ extern const HfFamily kHfGraniteMoe, kHfGraniteMoeShared;
 extern const HfFamily kHfHunyuanMoe;
 extern const HfFamily kHfMiniMaxM2;
 extern const HfFamily kHfLlama, kHfMistral, kHfMixtral;
+extern const HfFamily kHfLlama4;
 extern const HfFamily kHfOlmoe;
 extern const HfFamily kHfQwen2, kHfQwen2Moe, kHfQwen3Moe;
 // All of them.

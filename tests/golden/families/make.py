@@ -10,10 +10,11 @@ import pathlib
 import sys
 
 import torch
-from transformers import (Ernie4_5_MoeConfig, Ernie4_5_MoeForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, Glm4MoeConfig,
-                          Glm4MoeForCausalLM, GraniteMoeConfig, GraniteMoeForCausalLM, GraniteMoeSharedConfig,
-                          GraniteMoeSharedForCausalLM, HunYuanMoEV1Config, HunYuanMoEV1ForCausalLM, MiniMaxM2Config,
-                          MiniMaxM2ForCausalLM, OlmoeConfig, OlmoeForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen2MoeConfig,
+from transformers import (DbrxConfig, DbrxForCausalLM, Ernie4_5_MoeConfig, Ernie4_5_MoeForCausalLM, Gemma3ForCausalLM,
+                          Gemma3TextConfig, Glm4MoeConfig, Glm4MoeForCausalLM, GraniteMoeConfig, GraniteMoeForCausalLM,
+                          GraniteMoeSharedConfig, GraniteMoeSharedForCausalLM, HunYuanMoEV1Config, HunYuanMoEV1ForCausalLM,
+                          Llama4ForCausalLM, Llama4TextConfig, MiniMaxM2Config, MiniMaxM2ForCausalLM, OlmoeConfig,
+                          OlmoeForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen2MoeConfig,
                           Qwen2MoeForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM)
 
 COMMON = dict(vocab_size=64, hidden_size=32, intermediate_size=48, num_attention_heads=4, max_position_embeddings=64,
@@ -55,6 +56,15 @@ MODELS = {
     "minimax_m2": (MiniMaxM2ForCausalLM, MiniMaxM2Config,
                    dict(MIXTURE, num_local_experts=8, intermediate_size=16, head_dim=16,
                         rope_parameters={"rope_type": "default", "rope_theta": 5e6, "partial_rotary_factor": 0.5})),
+    "dbrx": (DbrxForCausalLM, DbrxConfig,
+             dict(vocab_size=64, d_model=32, n_heads=4, n_layers=2, max_seq_len=64, bos_token_id=1, eos_token_id=2, pad_token_id=0,
+                  rope_parameters={"rope_type": "default", "rope_theta": 5e5},
+                  attn_config=dict(kv_n_heads=2, clip_qkv=1.5, rope_theta=5e5),
+                  ffn_config=dict(ffn_hidden_size=16, moe_num_experts=8, moe_top_k=3))),
+    "llama4": (Llama4ForCausalLM, Llama4TextConfig,  # experts on every second layer; chunks of 8 positions on three of four
+               dict(MIXTURE, num_hidden_layers=4, num_local_experts=8, num_experts_per_tok=2, intermediate_size=16,
+                    intermediate_size_mlp=48, head_dim=16, interleave_moe_layer_step=2, attention_chunk_size=8, floor_scale=6,
+                    attn_scale=0.3)),
 }
 N_IDS = 29
 N_GREEDY = 32
