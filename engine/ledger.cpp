@@ -21,6 +21,8 @@ void add_flops(const Tensor& tensor, size_t slices, TypeFlops& flops) {
     flops.f16 += n;
   } else if (tensor.type == DType::BF16) {
     flops.bf16 += n;
+  } else if (tensor.type == DType::FP8) {
+    flops.fp8 += n;
   } else {
     flops.blocks += n;
   }
@@ -33,6 +35,7 @@ void count_flops(const TypeFlops& flops, uint64_t rows, const KernelTable& kerne
   totals.flops_f32 += rows * flops.f32;
   (on_bf16(DType::F16) ? totals.flops_bf16 : totals.flops_f32) += rows * flops.f16;
   (on_bf16(DType::BF16) ? totals.flops_bf16 : totals.flops_f32) += rows * flops.bf16;
+  (on_bf16(DType::FP8) ? totals.flops_bf16 : totals.flops_f32) += rows * flops.fp8;
   (on_bf16(DType::Q8_0) ? totals.flops_bf16 : totals.flops_int8) += rows * flops.blocks;
 }
 

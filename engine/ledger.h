@@ -42,7 +42,7 @@ class Account {
 
 // Operations of one row by what decides their unit: the weights' type and, where it has a bf16 kernel, the rows of the product.
 struct TypeFlops {
-  uint64_t f32 = 0, f16 = 0, bf16 = 0, blocks = 0;
+  uint64_t f32 = 0, f16 = 0, bf16 = 0, fp8 = 0, blocks = 0;
 };
 
 class Ledger {

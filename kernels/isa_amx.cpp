@@ -13,5 +13,5 @@
 constinit const siskin::KernelTable siskin::kTableAmx = {
     .matmul_any_bf16 = matmul_any_tiles<TilesAmx, LanesAvx512Bf16>,
     .round_bf16 = round_bf16,
-    .bf16_rows = {.bf16 = 16, .f16 = 16, .blocks = 32},
+    .bf16_rows = {.bf16 = 16, .f16 = 16, .fp8 = 16, .blocks = 32},
 };

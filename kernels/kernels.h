@@ -25,7 +25,9 @@ struct QuantRows {
 // y[i, r] = sum_k W[r, k] * X[g(i), k]   for i in [0, m), r in rows of strips [strip_begin, strip_end), r < w.rows
 //   g(i) = gather ? gather[i] : i
 // F32, F16, BF16 weights read `x` (f32, row i at x + i*x_stride), widen each weight to f32, and sum in f32 over k in any fixed
-// order. All other types read `xq`. A weight is scale * q - min, q a whole number; a scale (and a min, if the type has any)
+// order. FP8 weights read `x` too: block by block of 128 columns, y = fma(sum q * x, scale, y),
+// the inner sum in any fixed order in f32; a NaN code, which no quantiser writes, counts as 480 of its sign.
+// All other types read `xq`. A weight is scale * q - min, q a whole number; a scale (and a min, if the type has any)
 // belongs to a group
 //   of 32 columns of a row, or to half of one. y starts at 0 and takes, group by group and half by half in ascending order,
 //   y = fma(scale * dx, float(sum q * qx), y), then, if there are mins, y = fma(-min, dx * float(sum qx), y); products of two
@@ -52,7 +54,8 @@ using MatmulFn = void (*)(const MatmulArgs& args) noexcept;  // matvec: the same
 // What a weight type's matmul reads.
 enum class Activation : uint8_t { f32, int8 };
 inline Activation activation_of(DType type) {
-  return type == DType::F32 || type == DType::F16 || type == DType::BF16 ? Activation::f32 : Activation::int8;
+  const bool floats = type == DType::F32 || type == DType::F16 || type == DType::BF16 || type == DType::FP8;
+  return floats ? Activation::f32 : Activation::int8;
 }
 
 // matmul_any_bf16, weights of any type:  y[i, r] = sum_k bf16(W[r, k]) * bf16(X[g(i), k])
@@ -69,7 +72,8 @@ using RoundFn = void (*)(const float* x, size_t n, uint16_t* out) noexcept;
 struct Bf16Rows {
   size_t bf16 = 0;
   size_t f16 = 0;
-  size_t blocks = 0;  // every type of blocks
+  size_t fp8 = 0;
+  size_t blocks = 0;  // every type with int8 activations
 };
 
 // Per block b of 32: scale = max|x| / 127, q = round_half_even(x / scale) (as x * (127 / max|x|)), sum = sum q,

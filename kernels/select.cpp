@@ -18,6 +18,7 @@ void overlay(KernelTable& table, const KernelTable& own) {
 #undef SISKIN_KERNEL
   if (own.bf16_rows.bf16 != 0) table.bf16_rows.bf16 = own.bf16_rows.bf16;
   if (own.bf16_rows.f16 != 0) table.bf16_rows.f16 = own.bf16_rows.f16;
+  if (own.bf16_rows.fp8 != 0) table.bf16_rows.fp8 = own.bf16_rows.fp8;
   if (own.bf16_rows.blocks != 0) table.bf16_rows.blocks = own.bf16_rows.blocks;
 }
 

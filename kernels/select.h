@@ -32,6 +32,7 @@ inline MatmulFn matvec_of(const KernelTable& table, DType type) {
     case DType::F32: return table.matvec_f32;
     case DType::F16: return table.matvec_f16;
     case DType::BF16: return table.matvec_bf16;
+    case DType::FP8: return table.matvec_fp8;
 #define SISKIN_INT8_TYPE(Type, name) \
   case DType::Type: return table.matvec_##name;
 #include "kernels/int8_types.inc"
@@ -45,6 +46,7 @@ inline MatmulFn matmul_of(const KernelTable& table, DType type) {
     case DType::F32: return table.matmul_f32;
     case DType::F16: return table.matmul_f16;
     case DType::BF16: return table.matmul_bf16;
+    case DType::FP8: return table.matmul_fp8;
 #define SISKIN_INT8_TYPE(Type, name) \
   case DType::Type: return table.matmul_##name;
 #include "kernels/int8_types.inc"
@@ -57,6 +59,7 @@ inline MatmulFn matmul_of(const KernelTable& table, DType type) {
 inline size_t bf16_rows_of(const KernelTable& table, DType type) {
   if (type == DType::F32) return 0;
   if (type == DType::BF16) return table.bf16_rows.bf16;
+  if (type == DType::FP8) return table.bf16_rows.fp8;
   return type == DType::F16 ? table.bf16_rows.f16 : table.bf16_rows.blocks;
 }
 inline bool uses_bf16(const KernelTable& table, DType type, size_t m) {

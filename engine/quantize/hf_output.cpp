@@ -14,6 +14,7 @@
 #include "engine/quantize/tensor_plan.h"
 #include "engine/quantize/tool_threads.h"
 #include "formats/blocks/codec.h"
+#include "formats/blocks/fp8.h"
 #include "formats/files/hf_quantization.h"
 #include "formats/files/hf_shards.h"
 #include "formats/model_file.h"
@@ -45,8 +46,14 @@ Status produce_codes(const LinearJob& job, tbb::task_arena& arena, size_t run, s
     std::vector<std::byte> row(row_bytes(job.type, job.cols));
     for (size_t r = begin; r < end; ++r) {
       decode_row(job.source_type, job.source + (first + r) * row_bytes(job.source_type, job.cols), values.data(), job.cols);
+      float& scale = (*job.scales)[first + r];
+      if (job.type == DType::FP8) {  // a row of blocks has a scale in each; a folder's row has one
+        scale = fp8_scale(values.data(), job.cols);
+        encode_fp8(values.data(), job.cols, scale, reinterpret_cast<uint8_t*>(out.data() + r * job.cols));
+        continue;
+      }
       encode_row(job.type, values.data(), row.data(), job.cols);
-      std::memcpy(&(*job.scales)[first + r], row.data(), sizeof(float));
+      std::memcpy(&scale, row.data(), sizeof(float));
       std::memcpy(out.data() + r * job.cols, row.data() + sizeof(float), job.cols);
     }
   });
@@ -88,7 +95,12 @@ void add_linear(const HfShard& shard, const SafetensorsEntry& entry, DType type,
   LinearJob job{*entry.type, shard.file.bytes().data() + entry.begin, type, entry.shape[0], entry.shape[1], {}};
   job.runs = cut_rows(job.rows, job.cols);
   job.scales->resize(job.rows);
-  GgufTensorSource codes{entry.name, DType::I8, entry.shape, job.runs.n_runs, job.runs.rows_per_run * job.cols, {}};
+  GgufTensorSource codes{entry.name,
+                         type == DType::FP8 ? DType::F8_E4M3 : DType::I8,
+                         entry.shape,
+                         job.runs.n_runs,
+                         job.runs.rows_per_run * job.cols,
+                         {}};
   codes.produce = [job, &arena](size_t run, std::span<std::byte> out) { return produce_codes(job, arena, run, out); };
   GgufTensorSource scales{entry.name + "_scale", DType::F32, {job.rows, 1}, 1, job.rows * sizeof(float), {}};
   scales.produce = [held = job.scales](size_t, std::span<std::byte> out) -> Status {
@@ -166,10 +178,11 @@ Result<QuantizeReport> quantize_folder(const fs::path& in, const fs::path& out, 
   SISKIN_TRY(const std::vector<HfShard> shards, open_hf_shards(in));
   tbb::task_arena arena(tool_threads(options.threads));
   SISKIN_TRY(Plan plan, plan_tensors(shards, type, arena));
+  const HfQuantization quantization = type == DType::FP8 ? HfQuantization::fp8_rows : HfQuantization::int8_rows;
   SISKIN_TRY(OutputFolder folder, OutputFolder::create(out));
   SISKIN_TRY_STATUS(check_free_space(folder.path() / "model.safetensors", plan.sources));
   SISKIN_TRY_STATUS(folder.copy_small_files(in));
-  SISKIN_TRY_STATUS(write_config(in, folder.path(), hf_quantization_json(HfQuantization::int8_rows, plan.left)));
+  SISKIN_TRY_STATUS(write_config(in, folder.path(), hf_quantization_json(quantization, plan.left)));
   SISKIN_TRY_STATUS(
       write_safetensors_shards(folder.path(), {{"format", "pt"}}, plan.sources, kShardBytes, options.on_progress));
   SISKIN_TRY(plan.report.bytes, folder.commit());

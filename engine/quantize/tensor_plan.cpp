@@ -54,7 +54,7 @@ Result<DType> writable_type(const std::string& name) {
     known += dtype_name(type);
   }
   for (const Mixture& mixture : kMixtures) known.append(", ").append(mixture.name);
-  known += ", w8a8";
+  known += ", w8a8, fp8";
   return Error{ErrorCode::invalid_argument, "type '" + name + "': expected one of " + known};
 }
 

@@ -11,7 +11,7 @@
 namespace siskin::cli {
 
 int quantize_command(int argc, const char* const* argv) {
-  CommandLine line("siskin", "quantize", "Write a model in another type, as GGUF (w8a8: as a Hugging Face folder)");
+  CommandLine line("siskin", "quantize", "Write a model in another type, as GGUF (w8a8, fp8: as a Hugging Face folder)");
   std::string in, out, method = "rtn";
   QuantizeOptions options;
   CLI::App& app = line.app();
@@ -20,7 +20,7 @@ int quantize_command(int argc, const char* const* argv) {
   app.add_option(
          "--type", options.type,
          "f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0, iq4_nl, iq4_xs, q3_k, q2_k or mxfp4: every matrix in "
-         "it; q5_k_m, q5_k_s, q4_k_m, q4_k_s, q3_k_l, q3_k_m, q3_k_s or q2_k_m (llama.cpp's Q2_K): mixtures; w8a8: int8 with "
+         "it; q5_k_m, q5_k_s, q4_k_m, q4_k_s, q3_k_l, q3_k_m, q3_k_s or q2_k_m (llama.cpp's Q2_K): mixtures; w8a8, fp8: int8 or E4M3 with "
          "a scale per row, from a folder to a folder")
       ->required()
       ->envname("SISKIN_TYPE")

@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include "formats/blocks/fp8.h"
 #include "formats/blocks/iq4.h"
 #include "formats/blocks/mxfp4.h"
 #include "formats/blocks/q2_k.h"
@@ -49,6 +50,8 @@ bool visit_block(DType type, Visitor&& visitor) {
       return visitor(std::type_identity<BlockIQ4_XS>()), true;
     case DType::MXFP4:
       return visitor(std::type_identity<BlockMXFP4>()), true;
+    case DType::FP8:
+      return visitor(std::type_identity<BlockF8>()), true;
     default:
       return false;
   }

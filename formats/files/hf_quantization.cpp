@@ -10,7 +10,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kRead = "compressed-tensors with 8-bit int weights per channel is read";
+constexpr const char* kRead =
+    "compressed-tensors with 8-bit int weights per channel or 8-bit float weights per channel or tensor is read, and fp8 with "
+    "e4m3 in blocks of [128, 128]";
 
 Error not_read(const std::string& file, const std::string& what) {
   return unsupported_file(file, "'quantization_config': " + what + " is not supported; " + kRead);
@@ -37,16 +39,28 @@ Result<HfQuantization> parse_group(const json& group, const std::string& file) {
   if (member(weights, "num_bits") != 8) return not_read(file, "'num_bits' " + member(weights, "num_bits").dump());
   const json& type = member(weights, "type");
   const json& strategy = member(weights, "strategy");
-  if (type != "int" || strategy != "channel") {
+  const bool int8 = type == "int" && strategy == "channel";
+  if (!int8 && (type != "float" || (strategy != "channel" && strategy != "tensor"))) {
     return not_read(file, "weights of type " + in_quotes(type.dump()) + " by " + in_quotes(strategy.dump()));
   }
-  // Activations are rounded to int8 on the fly here, block by block; scales that a checkpoint fixed for them would be ignored.
+  // Activations are rounded to int8 on the fly here, block by block, or not at all beside floats; scales that a checkpoint
+  // fixed for them would be ignored.
   const json& activations = member(group, "input_activations");
   if (!is_nothing(activations) && (!activations.is_object() || member(activations, "dynamic") != true)) {
     return not_read(file, "static quantization of activations");
   }
   if (!is_nothing(member(group, "output_activations"))) return not_read(file, "'output_activations'");
-  return HfQuantization::int8_rows;
+  return int8 ? HfQuantization::int8_rows : HfQuantization::fp8_rows;
+}
+
+Result<HfQuantization> parse_fp8(const json& quantization, const std::string& file) {
+  const json& format = member(quantization, "fmt");
+  if (!format.is_null() && format != "e4m3") return not_read(file, "'fmt' " + in_quotes(format.dump()));
+  const json& scheme = member(quantization, "activation_scheme");
+  if (!scheme.is_null() && scheme != "dynamic") return not_read(file, "'activation_scheme' " + in_quotes(scheme.dump()));
+  const json& block = member(quantization, "weight_block_size");
+  if (block != json{128, 128}) return not_read(file, "'weight_block_size' " + in_quotes(block.dump()));
+  return HfQuantization::fp8_blocks;
 }
 
 Result<HfQuantization> parse_compressed_tensors(const json& quantization, const std::string& file) {
@@ -74,11 +88,13 @@ Result<HfQuantization> parse_hf_quantization(const json& quantization, const std
   const json& method = quantization.is_object() ? member(quantization, "quant_method") : quantization;
   if (!method.is_string()) return corrupt_file(file, "'quantization_config' has no 'quant_method'");
   if (method == "compressed-tensors") return parse_compressed_tensors(quantization, file);
+  if (method == "fp8") return parse_fp8(quantization, file);
   return not_read(file, "'quant_method' " + in_quotes(method.get<std::string>()));
 }
 
-json hf_quantization_json(HfQuantization, const std::vector<std::string>& left) {
-  const json common = {{"num_bits", 8}, {"type", "int"}, {"symmetric", true}};
+json hf_quantization_json(HfQuantization quantization, const std::vector<std::string>& left) {
+  const json common = {
+      {"num_bits", 8}, {"type", quantization == HfQuantization::int8_rows ? "int" : "float"}, {"symmetric", true}};
   json weights = common, activations = common;
   weights.update({{"strategy", "channel"}, {"dynamic", false}});
   activations.update({{"strategy", "token"}, {"dynamic", true}});
@@ -86,8 +102,12 @@ json hf_quantization_json(HfQuantization, const std::vector<std::string>& left) 
   if (std::find(left.begin(), left.end(), "lm_head") == left.end()) ignored.push_back("lm_head");  // tied, it has no tensor
   const json group = {
       {"targets", {"Linear"}}, {"weights", weights}, {"input_activations", activations}, {"output_activations", nullptr}};
-  return {{"quant_method", "compressed-tensors"},  {"format", "int-quantized"}, {"quantization_status", "compressed"},
-          {"config_groups", {{"group_0", group}}}, {"ignore", ignored},         {"kv_cache_scheme", nullptr}};
+  return {{"quant_method", "compressed-tensors"},
+          {"format", quantization == HfQuantization::int8_rows ? "int-quantized" : "float-quantized"},
+          {"quantization_status", "compressed"},
+          {"config_groups", {{"group_0", group}}},
+          {"ignore", ignored},
+          {"kv_cache_scheme", nullptr}};
 }
 
 }  // namespace siskin

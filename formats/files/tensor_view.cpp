@@ -25,18 +25,19 @@ const std::byte* columns_of(const TensorView& tensor, size_t slice, size_t first
   return room.data();
 }
 
-// A row of the type is, `per_row` times, an f32 scale and the codes that it belongs to.
+// A row of the type is a few times an f32 scale and the codes that it belongs to, perhaps oftener than the table has scales.
 const std::byte* scaled_rows_of(const TensorView& tensor, size_t slice, size_t first, size_t n, std::vector<std::byte>& room) {
   const ScaleTables& scales = tensor.scales;
   const std::byte* codes = tensor.slices[slice] + first * tensor.cols();
-  const size_t run = tensor.cols() / scales.per_row, scale_bytes = row_bytes(scales.type, 1);
+  const size_t pieces = dtype_info(tensor.type).head_bytes > 0 ? 1 : tensor.cols() / dtype_info(tensor.type).block_elems;
+  const size_t run = tensor.cols() / pieces, scale_bytes = row_bytes(scales.type, 1);
   room.resize(n * row_bytes(tensor.type, tensor.cols()));
   std::byte* out = room.data();
   for (size_t row = first; row < first + n; ++row) {
     const std::byte* table = scales.slices[slice] + row / scales.rows_per_scale * scales.per_row * scale_bytes;
-    for (size_t i = 0; i < scales.per_row; ++i, codes += run) {
+    for (size_t i = 0; i < pieces; ++i, codes += run) {
       float scale;
-      decode_row(scales.type, table + i * scale_bytes, &scale, 1);
+      decode_row(scales.type, table + i * scales.per_row / pieces * scale_bytes, &scale, 1);
       std::memcpy(out, &scale, sizeof(scale));
       std::memcpy(out + sizeof(scale), codes, run);
       out += sizeof(scale) + run;

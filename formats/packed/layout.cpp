@@ -7,6 +7,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "formats/blocks/fp8.h"
 #include "formats/blocks/half.h"
 #include "formats/blocks/q4_0.h"
 #include "formats/blocks/q8_0.h"
@@ -87,6 +88,23 @@ void pack_w8a8(const std::byte* rows, size_t n_rows, size_t cols, std::byte* str
   }
 }
 
+// A block's scales, then its codes, pairs moving as one.
+void pack_fp8(const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
+  const size_t row_stride = row_bytes(DType::FP8, cols);
+  for (size_t k = 0; k < cols; k += BlockF8::kWeights, rows += sizeof(BlockF8), strip += kStripRows * sizeof(BlockF8)) {
+    for (size_t r = 0; r < n_rows; ++r) std::memcpy(strip + r * sizeof(float), rows + r * row_stride, sizeof(float));
+    pack_units<Vector16>(rows + offsetof(BlockF8, q), n_rows, row_stride, BlockF8::kWeights / 2,
+                         strip + kStripRows * sizeof(float));
+  }
+}
+
+void unpack_fp8(const std::byte* strip, size_t row, size_t cols, std::byte* out) {
+  for (size_t k = 0; k < cols; k += BlockF8::kWeights, out += sizeof(BlockF8), strip += kStripRows * sizeof(BlockF8)) {
+    std::memcpy(out, strip + row * sizeof(float), sizeof(float));
+    unpack_elements<uint16_t, 1>(strip + kStripRows * sizeof(float), row, BlockF8::kWeights / 2, out + offsetof(BlockF8, q));
+  }
+}
+
 void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, std::byte* strip) {
   switch (type) {
     case DType::F32:
@@ -101,6 +119,8 @@ void pack_strip(DType type, const std::byte* rows, size_t n_rows, size_t cols, s
       return pack_plain_blocks<BlockQ4_0, 0u>(type, rows, n_rows, cols, strip);
     case DType::W8A8:
       return pack_w8a8(rows, n_rows, cols, strip);
+    case DType::FP8:
+      return pack_fp8(rows, n_rows, cols, strip);
     default:
       return pack_quant_strip(type, rows, n_rows, cols, strip);
   }
@@ -149,6 +169,8 @@ Layout packed_layout(DType type) {
       return Layout::r16k4_mxfp4;
     case DType::W8A8:
       return Layout::r16k4_w8a8;
+    case DType::FP8:
+      return Layout::r16k2_fp8;
     default:
       broken_invariant(__FILE__, __LINE__, "packed_layout: a built type");
   }
@@ -158,6 +180,7 @@ size_t packed_strip_bytes(DType type, size_t cols) {
   switch (packed_layout(type)) {
     case Layout::r16k1:
     case Layout::r16k4_w8a8:
+    case Layout::r16k2_fp8:
       return kStripRows * row_bytes(type, cols);
     case Layout::r16k2:
       return kStripRows * row_bytes(type, cols + cols % 2);
@@ -191,6 +214,8 @@ void unpack_row(const PackedMatrix& matrix, size_t row, std::byte* out) {
       return unpack_elements<uint16_t, 2>(strip, r, matrix.cols, out);
     case DType::W8A8:
       return unpack_w8a8(strip, r, matrix.cols, out);
+    case DType::FP8:
+      return unpack_fp8(strip, r, matrix.cols, out);
     default:
       return unpack_quant_row(matrix.type, strip, r, matrix.cols, out);
   }
@@ -212,6 +237,15 @@ void decode_packed_row(const PackedMatrix& matrix, size_t row, float* out) {
       return;
     case DType::BF16:
       for (size_t k = 0; k < matrix.cols; ++k) out[k] = f32_from_bf16(half_at(element_offset<uint16_t, 2>(r, k)));
+      return;
+    case DType::FP8:
+      for (size_t k = 0; k < matrix.cols; ++k) {
+        const std::byte* block = strip + k / BlockF8::kWeights * kStripRows * sizeof(BlockF8);
+        const size_t at = kStripRows * sizeof(float) + element_offset<uint8_t, 2>(r, k % BlockF8::kWeights);
+        float scale;
+        std::memcpy(&scale, block + r * sizeof(float), sizeof(scale));
+        out[k] = f32_from_e4m3(std::to_integer<uint8_t>(block[at])) * scale;
+      }
       return;
     default:
       return decode_quant_row(matrix.type, strip, r, matrix.cols, out);

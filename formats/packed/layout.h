@@ -34,6 +34,7 @@ enum class Layout : uint8_t {
   r16k4_iq4_xs,
   r16k4_mxfp4,
   r16k4_w8a8,  // W8A8: 16 f32 scales open the strip; then r16k4_q8 without the scales of its blocks
+  r16k2_fp8,   // FP8: per block of 128 k: 16 f32 scales, then r16k2 of bytes. 2112-byte block
 };
 
 // A matrix [rows, cols] as kernels see it. `tensor` and `slice` identify it to the ledger; kernels only pass them on.

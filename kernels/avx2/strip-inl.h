@@ -59,6 +59,13 @@ struct StripAvx2 {
     return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
   }
 
+  static F load_fp8(const std::byte* p, size_t j) {
+    const __m256i pairs = load_bytes(p);
+    const __m256i top = _mm256_srai_epi16(j == 0 ? _mm256_slli_epi16(pairs, 8) : pairs, 1);
+    const __m256i halves = _mm256_and_si256(top, _mm256_set1_epi16(static_cast<int16_t>(0xbf80)));
+    return {_mm256_cvtph_ps(_mm256_castsi256_si128(halves)), _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1))};
+  }
+
   static F load_bf16(const std::byte* p) { return {widen_bf16(p), widen_bf16(p + 16)}; }
   static __m256 widen_bf16(const std::byte* p) {
     const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));

@@ -4,7 +4,7 @@
 // activation for all 16 rows; `load` widens column j of the W::kStep columns that lie in 64 bytes of a strip; `dot` gives the
 // exact products of one group of weights with kRows activation blocks, per scale, `dots` those of kStrips strips, unpacked to
 // UnpackedOf<W>; `load_rows` and `store` move the first n of
-// 16 rows; `to_f16` rounds 16 floats to nearest even; `fnma` is c - a * b, rounded once.
+// 16 rows; `load_fp8` widens column j of a pair of E4M3, to 2^-8 of the numbers; `to_f16` rounds 16 floats to nearest even; `fnma` is c - a * b, rounded once.
 // For the policies of generic/weights_int8-inl.h I is also 16 rows x 4 bytes: `load_codes` and `store_codes` move 64 bytes,
 // `and_bytes` masks each of them, shifts move bits across bytes too, so that a mask follows them, `lookup` replaces bytes below
 // 16 by a table's. `widen` makes floats of 16 signed bytes; `half_powers` makes 2^(e - 128) of 16 bytes e.
@@ -51,6 +51,12 @@ struct StripAvx512 {
     const I pairs = _mm512_loadu_si512(p);
     if (j == 0) return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
     return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+  }
+
+  static F load_fp8(const std::byte* p, size_t j) {
+    const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    const __m256i top = _mm256_srai_epi16(j == 0 ? _mm256_slli_epi16(pairs, 8) : pairs, 1);
+    return _mm512_cvtph_ps(_mm256_and_si256(top, _mm256_set1_epi16(static_cast<int16_t>(0xbf80))));
   }
 
   static F load_bf16(const std::byte* p) {

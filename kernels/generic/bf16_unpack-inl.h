@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "formats/packed/layout.h"
+#include "kernels/generic/matmul_fp8-inl.h"
 #include "kernels/generic/unroll-inl.h"
 #include "kernels/generic/weights_blocks-inl.h"
 #include "kernels/generic/weights_super-inl.h"
@@ -52,6 +53,20 @@ struct UnpackBf16 {
       } else {
         __builtin_memset(out, 0, kTileLine);
       }
+    }
+  }
+};
+
+template <class L>
+struct UnpackFp8 {
+  static constexpr bool kInPlace = false;
+  static void run(const siskin::PackedMatrix&, const std::byte* strip, size_t k, std::byte* out) {
+    const std::byte* block = strip + k / kFp8Columns * kFp8BlockBytes;
+    const typename L::F scales = L::mul(L::load_f32(block), L::broadcast(256.0f));
+    const std::byte* pairs = block + kFp8HeadBytes + k % kFp8Columns / 2 * kFp8PairBytes;
+    for (size_t pair = 0; pair < 16; ++pair, pairs += kFp8PairBytes, out += kTileLine) {
+      const typename L::F low = L::mul(L::load_fp8(pairs, 0), scales);
+      L::store(out, L::round_pair(low, L::mul(L::load_fp8(pairs, 1), scales)));
     }
   }
 };
@@ -103,6 +118,8 @@ inline void with_unpacker(const siskin::PackedMatrix& w, Run&& run) {
       return run(UnpackFloats<L, 2>());
     case siskin::DType::BF16:
       return run(UnpackBf16<L>());
+    case siskin::DType::FP8:
+      return run(UnpackFp8<L>());
 #define SISKIN_INT8_TYPE(Type, name) \
   case siskin::DType::Type:          \
     return run(UnpackCodes<L, Weights##Type>());

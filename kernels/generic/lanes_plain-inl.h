@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "formats/blocks/fp8.h"
 #include "formats/blocks/half.h"
 
 namespace {
@@ -46,6 +47,9 @@ struct LanesPlain {
     uint16_t halves[16];
     __builtin_memcpy(halves, p, sizeof(halves));
     return each([&](size_t i) { return siskin::f32_from_f16(halves[i]); });
+  }
+  static F load_fp8(const std::byte* p, size_t j) {
+    return each([=](size_t i) { return siskin::f32_from_e4m3(std::to_integer<uint8_t>(p[i * 2 + j])) * 0x1p-8f; });
   }
   static I load_codes(const std::byte* p) {
     I out;

@@ -106,9 +106,8 @@ void matvec_float(const MatmulArgs& args) noexcept {
 
 // Few rows read the weights once, like a matvec. More go by panels and chunks of columns: the copied chunk serves all strips, a
 // strip's chunk of weights stays in L1 or L2 for all rows of the panel, and the sums wait in y between chunks.
-template <class V, class W>
-void matmul_float(const MatmulArgs& args) noexcept {
-  using Tile = FloatTile<V, W>;
+template <class V, class Tile>
+inline void matmul_floats(const MatmulArgs& args) {
   if (args.m <= V::kFloatRows)
     return walk_rows<Tile, V::kFloatStrips, V::kFloatRows>(args, FloatJob{args, 0, args.w.cols}, 0, args.m);
   constexpr size_t stride = kChunkStride<V>;
@@ -125,6 +124,11 @@ void matmul_float(const MatmulArgs& args) noexcept {
       walk_rows<Tile, V::kFloatStrips, V::kFloatRows>(args, job, begin, end);
     }
   }
+}
+
+template <class V, class W>
+void matmul_float(const MatmulArgs& args) noexcept {
+  matmul_floats<V, FloatTile<V, W>>(args);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "kernels/generic/batch-inl.h"
 #include "kernels/generic/matmul_float-inl.h"
+#include "kernels/generic/matmul_fp8-inl.h"
 #include "kernels/generic/matmul_int8-inl.h"
 
 namespace {
@@ -68,6 +69,19 @@ template <class V, class W>
 }
 
 template <class V>
+inline void get_row_fp8(const GetRowArgs& args, const std::byte* block, size_t lane) {
+  for (size_t k = 0; k < args.w.cols; block += kFp8BlockBytes) {
+    const typename V::F scales = fp8_scales<V>(block);
+    for (const size_t end = k + kFp8Columns; k < end; ++k) {
+      float rows[kStripRows];
+      const std::byte* pair = block + kFp8HeadBytes + k % kFp8Columns / 2 * kFp8PairBytes;
+      V::store(rows, V::mul(V::load_fp8(pair, k % 2), scales), kStripRows);
+      args.out[k] = rows[lane];
+    }
+  }
+}
+
+template <class V>
 void get_row(const GetRowArgs& args) noexcept {
   const std::byte* strip = args.w.data + args.row / kStripRows * args.w.strip_bytes;
   const size_t lane = args.row % kStripRows;
@@ -78,6 +92,8 @@ void get_row(const GetRowArgs& args) noexcept {
       return get_row_f16<V>(args, strip, lane);
     case DType::BF16:
       return get_row_bf16(args, strip, lane);
+    case DType::FP8:
+      return get_row_fp8<V>(args, strip, lane);
 #define SISKIN_INT8_TYPE(Type, name) \
   case DType::Type:                  \
     return get_row_codes<V, Weights##Type>(args, strip, lane);

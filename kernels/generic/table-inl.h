@@ -7,6 +7,7 @@
 #include "kernels/generic/elementwise-inl.h"
 #include "kernels/generic/kv_store-inl.h"
 #include "kernels/generic/matmul_float-inl.h"
+#include "kernels/generic/matmul_fp8-inl.h"
 #include "kernels/generic/matmul_int8-inl.h"
 #include "kernels/generic/order-inl.h"
 #include "kernels/generic/rows-inl.h"
@@ -31,9 +32,11 @@ constexpr siskin::KernelTable table_of() {
       .matvec_f32 = matvec_float<Strip, WeightsF32>,
       .matvec_f16 = matvec_float<Strip, WeightsF16>,
       .matvec_bf16 = matvec_float<Strip, WeightsBf16>,
+      .matvec_fp8 = matvec_fp8<Strip>,
       .matmul_f32 = matmul_float<Strip, WeightsF32>,
       .matmul_f16 = matmul_float<Strip, WeightsF16>,
       .matmul_bf16 = matmul_float<Strip, WeightsBf16>,
+      .matmul_fp8 = matmul_fp8<Strip>,
       .get_row = get_row<Strip>,
       .quantize_q8 = quantize_q8<Arch>,
       .rms_norm = rms_norm<Arch>,

@@ -93,6 +93,19 @@ struct StripNeon {
     return f;
   }
 
+  static F load_fp8(const std::byte* bytes, size_t j) {
+    F f;
+    SISKIN_UNROLL
+    for (size_t half = 0; half < 2; ++half) {
+      const int16x8_t pairs = vreinterpretq_s16_u8(load_bytes(bytes + half * 16));
+      const int16x8_t top = vshrq_n_s16(j == 0 ? vshlq_n_s16(pairs, 8) : pairs, 1);
+      const float16x8_t halves = vreinterpretq_f16_s16(vandq_s16(top, vdupq_n_s16(static_cast<int16_t>(0xbf80))));
+      f.part[half * 2] = vcvt_f32_f16(vget_low_f16(halves));
+      f.part[half * 2 + 1] = vcvt_f32_f16(vget_high_f16(halves));
+    }
+    return f;
+  }
+
   static F load_bf16(const std::byte* bytes) {
     F f;
     SISKIN_UNROLL

@@ -10,6 +10,7 @@ namespace siskin::ref {
 void matmul_f32(const MatmulArgs& args) noexcept;
 void matmul_f16(const MatmulArgs& args) noexcept;
 void matmul_bf16(const MatmulArgs& args) noexcept;
+void matmul_fp8(const MatmulArgs& args) noexcept;
 void matmul_int8(const MatmulArgs& args) noexcept;
 
 // matmul_bf16.cpp

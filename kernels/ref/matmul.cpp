@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "formats/blocks/fp8.h"
 #include "formats/blocks/half.h"
 #include "formats/packed/quant_strips.h"
 #include "kernels/ref/bodies.h"
@@ -80,6 +81,29 @@ void matmul_bf16(const MatmulArgs& args) noexcept {
     std::memcpy(pairs, strip + k / 2 * sizeof(pairs), sizeof(pairs));
     for (size_t r = 0; r < kStripRows; ++r) w[r] = f32_from_bf16(pairs[r][k % 2]);
   });
+}
+
+void matmul_fp8(const MatmulArgs& args) noexcept {
+  for (size_t s = args.strip_begin; s < args.strip_end; ++s) {
+    const std::byte* strip = args.w.data + s * args.w.strip_bytes;
+    for (size_t i = 0; i < args.m; ++i) {
+      const float* x = args.x + source_row(args, i) * args.x_stride;
+      float sums[kStripRows] = {};
+      for (size_t r = 0; r < kStripRows; ++r) {
+        for (size_t begin = 0; begin < args.w.cols; begin += BlockF8::kWeights) {
+          const std::byte* block = strip + begin / BlockF8::kWeights * kStripRows * sizeof(BlockF8);
+          const std::byte* codes = block + kStripRows * sizeof(float) + r * 2;
+          float scale, sum = 0.0f;
+          std::memcpy(&scale, block + r * sizeof(float), sizeof(scale));
+          for (size_t k = 0; k < BlockF8::kWeights; ++k) {
+            sum += f32_from_e4m3(std::to_integer<uint8_t>(codes[k / 2 * kStripRows * 2 + k % 2])) * x[begin + k];
+          }
+          sums[r] = std::fma(sum, scale, sums[r]);
+        }
+      }
+      store(args, s, i, sums);
+    }
+  }
 }
 
 // Group by group and half by half, as kernels.h says.

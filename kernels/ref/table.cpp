@@ -8,12 +8,14 @@ constinit const KernelTable kTableRef = {
     .matvec_f32 = ref::matmul_f32,
     .matvec_f16 = ref::matmul_f16,
     .matvec_bf16 = ref::matmul_bf16,
+    .matvec_fp8 = ref::matmul_fp8,
 #define SISKIN_INT8_TYPE(Type, name) .matvec_##name = ref::matmul_int8,
 #include "kernels/int8_types.inc"
 #undef SISKIN_INT8_TYPE
     .matmul_f32 = ref::matmul_f32,
     .matmul_f16 = ref::matmul_f16,
     .matmul_bf16 = ref::matmul_bf16,
+    .matmul_fp8 = ref::matmul_fp8,
 #define SISKIN_INT8_TYPE(Type, name) .matmul_##name = ref::matmul_int8,
 #include "kernels/int8_types.inc"
 #undef SISKIN_INT8_TYPE

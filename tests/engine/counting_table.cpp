@@ -115,9 +115,11 @@ const Isa& counting_isa(const Isa& underlying) {
   table.matvec_f32 = count_matmul<&KernelTable::matvec_f32>;
   table.matvec_f16 = count_matmul<&KernelTable::matvec_f16>;
   table.matvec_bf16 = count_matmul<&KernelTable::matvec_bf16>;
+  table.matvec_fp8 = count_matmul<&KernelTable::matvec_fp8>;
   table.matmul_f32 = count_matmul<&KernelTable::matmul_f32>;
   table.matmul_f16 = count_matmul<&KernelTable::matmul_f16>;
   table.matmul_bf16 = count_matmul<&KernelTable::matmul_bf16>;
+  table.matmul_fp8 = count_matmul<&KernelTable::matmul_fp8>;
 #define SISKIN_INT8_TYPE(Type, name)                               \
   table.matvec_##name = count_matmul<&KernelTable::matvec_##name>; \
   table.matmul_##name = count_matmul<&KernelTable::matmul_##name>;

@@ -6,4 +6,5 @@ else()
 endif()
 target_sources(${blocks_test_target} PRIVATE ${CMAKE_CURRENT_LIST_DIR}/blocks_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/blocks_types_test.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/blocks_fp8_test.cpp
   ${CMAKE_CURRENT_LIST_DIR}/blocks_packed_test.cpp)

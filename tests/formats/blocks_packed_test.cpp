@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "formats/blocks/codec.h"
+#include "formats/blocks/fp8.h"
 #include "formats/blocks/half.h"
 #include "formats/packed/layout.h"
 
@@ -14,7 +15,8 @@ using siskin::DType;
 
 constexpr DType kTypes[] = {DType::F32,  DType::F16,    DType::BF16,   DType::Q8_0,  DType::Q4_0, DType::Q4_1,
                             DType::Q5_0, DType::Q5_1,   DType::Q2_K,   DType::Q3_K,  DType::Q4_K, DType::Q5_K,
-                            DType::Q6_K, DType::IQ4_NL, DType::IQ4_XS, DType::MXFP4, DType::W8A8};
+                            DType::Q6_K, DType::IQ4_NL, DType::IQ4_XS, DType::MXFP4, DType::W8A8,
+                            DType::FP8};
 
 struct Matrix {
   DType type;
@@ -139,6 +141,11 @@ float weight_by_specification(const Matrix& m, size_t row, size_t k) {
       const int both = read<uint8_t>(block + 32 + low / 4 * 64 + r * 4 + low % 4);
       const int q = (k % 32 < 16 ? both & 15 : both >> 4) - 8;
       return static_cast<float>(q) * siskin::f32_from_f16(read<uint16_t>(block + r * 2));
+    }
+    case siskin::Layout::r16k2_fp8: {
+      const std::byte* block = strip + k / 128 * 2112;
+      const auto code = read<uint8_t>(block + 64 + k % 128 / 2 * 32 + r * 2 + k % 2);
+      return siskin::f32_from_e4m3(code) * read<float>(block + r * 4);
     }
     case siskin::Layout::r16k4_w8a8: {
       const int q = read<uint8_t>(strip + 64 + k / 4 * 64 + r * 4 + k % 4) - 128;

@@ -98,6 +98,49 @@ TEST_CASE("int8 codes and a scale per row are rows of w8a8", "[files]") {
   }
 }
 
+TEST_CASE("E4M3 codes are blocks of FP8, each with the scale that covers it", "[files]") {
+  const TempFolder folder;
+  const std::string per_row = replaced(kInt8, "\"type\": \"int\"", "\"type\": \"float\"");
+  const std::string blocks =
+      R"({"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic", "weight_block_size": [128, 128]})";
+  const std::string name = "model.layers.0.mlp.down_proj.weight";
+  struct Kind {
+    std::string quantization, ending;
+    Shape scales;
+    size_t (*scale_of)(size_t row, size_t block);
+  };
+  const Kind kinds[] = {
+      {per_row, "_scale", {200, 1}, [](size_t row, size_t) { return row; }},
+      {replaced(per_row, "\"channel\"", "\"tensor\""), "_scale", {1}, [](size_t, size_t) { return size_t{0}; }},
+      {blocks, "_scale_inv", {2, 3}, [](size_t row, size_t block) { return row / 128 * 3 + block; }},
+  };
+  for (const Kind& kind : kinds) {
+    INFO(kind.quantization);
+    Sources all = sources();
+    std::erase_if(all, [](const GgufTensorSource& source) { return source.name.find("_proj") != std::string::npos; });
+    all.push_back(pattern_source(name, DType::F8_E4M3, {200, 384}));
+    all.push_back(pattern_source(name + kind.ending, DType::F32, kind.scales));
+    const auto file = open(folder, kind.quantization, all);
+    if (!file) FAIL(file.error().message);
+    const TensorView& view = *file->find("blk.0.ffn_down.weight");
+    CHECK(view.type == DType::FP8);
+    std::vector<std::byte> room;
+    size_t wrong = 0;
+    for (const size_t row : {0, 127, 128, 199}) {
+      const std::byte* at = rows_of(view, 0, row, 1, room);
+      for (size_t block = 0; block < 3; ++block, at += 132) {
+        for (size_t i = 0; i < 4; ++i) {
+          wrong += at[i] != pattern_byte(name + kind.ending, 0, kind.scale_of(row, block) * 4 + i);
+        }
+        for (size_t k = 0; k < 128; ++k) wrong += at[4 + k] != pattern_byte(name, 0, row * 384 + block * 128 + k);
+      }
+    }
+    CHECK(wrong == 0);
+    all.back() = pattern_source(name + kind.ending, DType::F32, {3, 3});
+    expect_refusal(folder, kind.quantization, all, ErrorCode::corrupt_file, "shape [3, 3]");
+  }
+}
+
 TEST_CASE("quantized tensors that do not fit together are refused", "[files]") {
   const TempFolder folder;
   const auto without = [](const char* name) {
@@ -128,6 +171,10 @@ TEST_CASE("other quantizations are refused by what they ask for", "[files]") {
       {R"({"quant_method": 4})", ErrorCode::corrupt_file, "'quant_method'"},
       {R"({"quant_method": "compressed-tensors"})", ErrorCode::corrupt_file, "'config_groups'"},
       {R"({"quant_method": "compressed-tensors", "config_groups": {"a": 3}})", ErrorCode::corrupt_file, "'weights'"},
+      {R"({"quant_method": "fp8", "weight_block_size": [64, 128]})", ErrorCode::unsupported, "'weight_block_size'"},
+      {R"({"quant_method": "fp8"})", ErrorCode::unsupported, "'weight_block_size'"},
+      {R"({"quant_method": "fp8", "fmt": "e5m2", "weight_block_size": [128, 128]})", ErrorCode::unsupported, "'fmt'"},
+      {R"({"quant_method": "fp8", "activation_scheme": "static"})", ErrorCode::unsupported, "'activation_scheme'"},
       {replaced(kInt8, "\"num_bits\": 8", "\"num_bits\": 4"), ErrorCode::unsupported, "'num_bits' 4"},
       {replaced(kInt8, "\"channel\"", "\"group\""), ErrorCode::unsupported, "group"},
       {replaced(kInt8, "\"symmetric\": true", "\"symmetric\": false"), ErrorCode::unsupported, "'symmetric'"},
