@@ -6,6 +6,7 @@
 
 #include <immintrin.h>
 
+#include "kernels/avx512/strip-inl.h"
 #include "kernels/generic/bf16_unpack-inl.h"
 #include "kernels/generic/matmul_walk-inl.h"
 
@@ -32,16 +33,7 @@ struct DotTile {
   [[gnu::noinline]] static void run(const DotJob& job, size_t strip, size_t row) {
     const MatmulArgs& args = job.args;
     __m512 sums[kStrips][kRows];
-    __mmask16 rows_there[kStrips];
-    SISKIN_UNROLL
-    for (size_t s = 0; s < kStrips; ++s) {
-      rows_there[s] = static_cast<__mmask16>((1u << strip_height(args, strip + s)) - 1);
-      const float* y = output_at(args, strip + s, row);
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) {
-        sums[s][r] = job.k == 0 ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(rows_there[s], y + r * args.y_stride);
-      }
-    }
+    load_sums<StripAvx512>(args, strip, row, job.k == 0, sums);
     const uint16_t* x = job.panel + (row - job.panel_begin) * kDotStride;
     for (size_t pair = 0; pair < job.pairs; ++pair) {
       __m512bh w[kStrips];
@@ -58,12 +50,7 @@ struct DotTile {
         for (size_t s = 0; s < kStrips; ++s) sums[s][r] = _mm512_dpbf16_ps(sums[s][r], w[s], xk);
       }
     }
-    SISKIN_UNROLL
-    for (size_t s = 0; s < kStrips; ++s) {
-      float* y = output_at(args, strip + s, row);
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) _mm512_mask_storeu_ps(y + r * args.y_stride, rows_there[s], sums[s][r]);
-    }
+    store_sums<StripAvx512>(args, strip, row, sums);
   }
 };
 

@@ -59,11 +59,8 @@ struct FloatTile {
     SISKIN_UNROLL
     for (size_t s = 0; s < kStrips; ++s) {
       w[s] = args.w.data + (strip + s) * args.w.strip_bytes + job.k_begin / W::kStep * kStepBytes;
-      const size_t height = strip_height(args, strip + s);
-      const float* y = output_at(args, strip + s, row);
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) acc[s][r] = job.k_begin == 0 ? V::zero() : V::load_rows(y + r * args.y_stride, height);
     }
+    load_sums<V>(args, strip, row, job.k_begin == 0, acc);
 
     const size_t columns = job.k_end - job.k_begin;
     const size_t steps = columns / W::kStep;
@@ -74,13 +71,7 @@ struct FloatTile {
       for (size_t j = 0; j < W::kStep; ++j) add_column(w, x, step, j, acc);
     }
     if (W::kStep == 2 && columns % 2 != 0) add_column(w, x, steps, 0, acc);
-    SISKIN_UNROLL
-    for (size_t s = 0; s < kStrips; ++s) {
-      const size_t height = strip_height(args, strip + s);
-      float* y = output_at(args, strip + s, row);
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) V::store(y + r * args.y_stride, acc[s][r], height);
-    }
+    store_sums<V>(args, strip, row, acc);
   }
 
   // Column step * kStep + j.

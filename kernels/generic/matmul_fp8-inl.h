@@ -35,19 +35,10 @@ struct Fp8Tile {
     SISKIN_UNROLL
     for (size_t s = 0; s < kStrips; ++s) {
       w[s] = args.w.data + (strip + s) * args.w.strip_bytes + job.k_begin / kFp8Columns * kFp8BlockBytes;
-      const float* y = output_at(args, strip + s, row);
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) {
-        acc[s][r] = job.k_begin == 0 ? V::zero() : V::load_rows(y + r * args.y_stride, strip_height(args, strip + s));
-      }
     }
+    load_sums<V>(args, strip, row, job.k_begin == 0, acc);
     for (size_t k = 0; k < job.k_end - job.k_begin; k += kFp8Columns) add_block(w, x, k, acc);
-    SISKIN_UNROLL
-    for (size_t s = 0; s < kStrips; ++s) {
-      float* y = output_at(args, strip + s, row);
-      SISKIN_UNROLL
-      for (size_t r = 0; r < kRows; ++r) V::store(y + r * args.y_stride, acc[s][r], strip_height(args, strip + s));
-    }
+    store_sums<V>(args, strip, row, acc);
   }
 
   // The block of columns from k on; w moves on by it. The sums of earlier blocks wait in memory.

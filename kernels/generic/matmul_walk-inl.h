@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "kernels/generic/unroll-inl.h"
 #include "kernels/kernels.h"
 
 namespace {
@@ -21,6 +22,31 @@ inline size_t strip_height(const MatmulArgs& args, size_t strip) {
 
 inline float* output_at(const MatmulArgs& args, size_t strip, size_t i) {
   return args.y + i * args.y_stride + (strip - args.strip_begin) * kStripRows;
+}
+
+// A tile's sums: zeros before the first columns, else what the columns before gave.
+template <class V, size_t kStrips, size_t kRows>
+[[gnu::always_inline]] inline void load_sums(const MatmulArgs& args, size_t strip, size_t row, bool first_columns,
+                                             typename V::F (&sums)[kStrips][kRows]) {
+  SISKIN_UNROLL
+  for (size_t s = 0; s < kStrips; ++s) {
+    const size_t height = strip_height(args, strip + s);
+    const float* y = output_at(args, strip + s, row);
+    SISKIN_UNROLL
+    for (size_t r = 0; r < kRows; ++r) sums[s][r] = first_columns ? V::zero() : V::load_rows(y + r * args.y_stride, height);
+  }
+}
+
+template <class V, size_t kStrips, size_t kRows>
+[[gnu::always_inline]] inline void store_sums(const MatmulArgs& args, size_t strip, size_t row,
+                                              const typename V::F (&sums)[kStrips][kRows]) {
+  SISKIN_UNROLL
+  for (size_t s = 0; s < kStrips; ++s) {
+    const size_t height = strip_height(args, strip + s);
+    float* y = output_at(args, strip + s, row);
+    SISKIN_UNROLL
+    for (size_t r = 0; r < kRows; ++r) V::store(y + r * args.y_stride, sums[s][r], height);
+  }
 }
 
 // The size of the next tile: `left` things in equal tiles of at most `most`, so that 13 rows are 7 + 6 and not 12 + 1.
