@@ -1,6 +1,7 @@
 #include "engine/blocks/latent.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "engine/blocks/linear.h"
 #include "engine/blocks/norm.h"
@@ -10,24 +11,10 @@ namespace {
 
 // y[i, h] = W_h x[h, i] for every head: x by heads [n_heads, n, ..], y by rows, `width` floats for each head of a row.
 void linear_by_head(StepContext& ctx, const ActivationRows& x, const Tensor& w, float* y, size_t width) {
-  const size_t n = ctx.plan.n_tokens(), heads = ctx.spec.n_heads, rows = row_tasks(n);
-  const size_t step = strips_per_task(w.slices[0], n), tasks = (w.slices[0].strips() + step - 1) / step;
-  ctx.team.run(heads * tasks * rows, [&](size_t task) {
-    const size_t first = task % rows * kTaskRows, head = task / rows / tasks;
-    MatmulArgs args;
-    args.w = w.slices[head];
-    args.strip_begin = task / rows % tasks * step;
-    args.strip_end = std::min(args.strip_begin + step, args.w.strips());
-    args.m = std::min(kTaskRows, n - first);
-    args.x = x.row(head * n + first);
-    args.x_stride = x.width;
-    args.xq = x.quant(head * n + first);
-    args.xb = x.rounded && uses_bf16(ctx.kernels, args.w.type, n) ? x.bf16_row(head * n + first) : nullptr;
-    args.xb_stride = x.bf16_lines() * 32;
-    args.y = y + (first * heads + head) * width + args.strip_begin * kStripRows;
-    args.y_stride = heads * width;
-    run_matmul(ctx.kernels, args);
-  });
+  const size_t n = ctx.plan.n_tokens(), heads = ctx.spec.n_heads;
+  std::vector<LinearJob> jobs;
+  for (size_t head = 0; head < heads; ++head) jobs.push_back({&w.slices[head], y + head * width, heads * width, head * n});
+  linear(ctx, x, n, jobs);
 }
 
 void norm_row(StepContext& ctx, const float* x, const Tensor& w, float* y) {

@@ -21,13 +21,13 @@ void linear(StepContext& ctx, const ActivationRows& x, size_t n, std::span<const
     args.strip_begin = begin;
     args.strip_end = std::min(end, job.w->strips());
     args.m = std::min(kTaskRows, n - first);
-    args.x = x.row(first);
+    args.x = x.row(job.first_row + first);
     args.x_stride = x.width;
-    args.xq = x.quant(first);
-    args.xb = bf16_for(ctx, x, args.w, n, first);
+    args.xq = x.quant(job.first_row + first);
+    args.xb = bf16_for(ctx, x, args.w, n, job.first_row + first);
     args.xb_stride = x.bf16_lines() * 32;
-    args.y = job.y + first * job.w->rows + args.strip_begin * kStripRows;
-    args.y_stride = job.w->rows;
+    args.y_stride = job.y_stride != 0 ? job.y_stride : job.w->rows;
+    args.y = job.y + first * args.y_stride + args.strip_begin * kStripRows;
     run_matmul(ctx.kernels, args);
   };
   ctx.team.run_ranges(n_tasks, [&](size_t begin, size_t end) {

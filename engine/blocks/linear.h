@@ -15,10 +15,12 @@ void quantize_rows(StepContext& ctx, ActivationRows& rows, size_t n);
 
 struct LinearJob {
   const PackedMatrix* w;
-  float* y;  // [n, w->rows]
+  float* y;              // [n, w->rows]
+  size_t y_stride = 0;   // floats from row to row; 0: w->rows
+  size_t first_row = 0;  // of x
 };
 
-// y_j[i] = W_j x[i] for every job, rows i in [0, n). The grid depends on the shapes alone.
+// y_j[i] = W_j x[first_row_j + i] for every job, rows i in [0, n). The grid depends on the shapes alone.
 void linear(StepContext& ctx, const ActivationRows& x, size_t n, std::span<const LinearJob> jobs);
 
 // Adds a bias to each of the step's rows. rows: [n_tokens, bias.cols].
