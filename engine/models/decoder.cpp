@@ -197,4 +197,14 @@ void predict(StepContext& ctx) {
   for (float& logit : ctx.act.logits) logit *= ctx.spec.logit_scale;
 }
 
+void forward_decoder(StepContext& ctx) {
+  begin_step(ctx);
+  for (size_t layer = 0; layer < ctx.spec.n_layers; ++layer) {
+    project_qkv(ctx, layer);
+    attend_and_project(ctx, layer);
+    feed_forward(ctx, layer);
+  }
+  predict(ctx);
+}
+
 }  // namespace siskin

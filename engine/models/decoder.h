@@ -24,6 +24,9 @@ Result<float> positive_factor(const ModelFile& file, const std::string& key, flo
 // key.
 Result<ModelSpec> parse_decoder(const ModelFile& file, const std::string& architecture, const RouterSpec& router);
 
+// Gives a mixture whose file does not say so its one shared expert, of so many hidden values.
+void assume_shared_expert(ModelSpec& spec, size_t width);
+
 // How far q, k and v may go: spec.qkv_clamp.
 Status parse_qkv_clamp(const ModelFile& file, ModelSpec& spec);
 
@@ -77,5 +80,7 @@ void attend_and_project(StepContext& ctx, size_t layer);
 void feed_forward(StepContext& ctx, size_t layer);
 // The rows that want logits, normalised and multiplied by the head.
 void predict(StepContext& ctx);
+// All of them in order: a step of a model whose layers are Llama's, but for what its spec says.
+void forward_decoder(StepContext& ctx);
 
 }  // namespace siskin

@@ -43,18 +43,8 @@ constexpr Binding kBindings[] = {
 };
 // clang-format on
 
-void forward(StepContext& ctx) {
-  begin_step(ctx);
-  for (size_t layer = 0; layer < ctx.spec.n_layers; ++layer) {
-    project_qkv(ctx, layer);
-    attend_and_project(ctx, layer);
-    feed_forward(ctx, layer);
-  }
-  predict(ctx);
-}
-
 }  // namespace
 
-const Family kGraniteMoeFamily = {"granitemoe", parse, kBindings, forward};
+const Family kGraniteMoeFamily = {"granitemoe", parse, kBindings, forward_decoder};
 
 }  // namespace siskin

@@ -14,10 +14,7 @@ using namespace binding;
 Result<ModelSpec> parse(const ModelFile& file) {
   SISKIN_TRY(ModelSpec spec, parse_mixture_decoder(file, "hunyuan-moe", {.score = RouterSpec::Score::softmax_of_chosen}));
   spec.norm_behind_rope = true;
-  if (spec.d_shared == 0) {  // as llama.cpp does where a file does not say how wide it is
-    spec.n_shared_experts = 1;
-    spec.d_shared = spec.d_ff;
-  }
+  assume_shared_expert(spec, spec.d_ff);  // as llama.cpp does
   return spec;
 }
 
@@ -45,18 +42,8 @@ constexpr Binding kBindings[] = {
 };
 // clang-format on
 
-void forward(StepContext& ctx) {
-  begin_step(ctx);
-  for (size_t layer = 0; layer < ctx.spec.n_layers; ++layer) {
-    project_qkv(ctx, layer);
-    attend_and_project(ctx, layer);
-    feed_forward(ctx, layer);
-  }
-  predict(ctx);
-}
-
 }  // namespace
 
-const Family kHunyuanMoeFamily = {"hunyuan-moe", parse, kBindings, forward};
+const Family kHunyuanMoeFamily = {"hunyuan-moe", parse, kBindings, forward_decoder};
 
 }  // namespace siskin

@@ -34,18 +34,8 @@ constexpr Binding kBindings[] = {
     {"blk.*.ffn_down_exps.weight", Slot::ffn_down_exps, Binding::experts, d_model,   d_expert, Role::experts,   moe},
 };
 
-void forward(StepContext& ctx) {
-  begin_step(ctx);
-  for (size_t layer = 0; layer < ctx.spec.n_layers; ++layer) {
-    project_qkv(ctx, layer);
-    attend_and_project(ctx, layer);
-    feed_forward(ctx, layer);
-  }
-  predict(ctx);
-}
-
 }  // namespace
 
-const Family kLlamaFamily = {"llama", parse, kBindings, forward};
+const Family kLlamaFamily = {"llama", parse, kBindings, forward_decoder};
 
 }  // namespace siskin

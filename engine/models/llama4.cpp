@@ -51,10 +51,7 @@ Result<ModelSpec> parse(const ModelFile& file) {
   SISKIN_TRY_STATUS(parse_growth(file, spec));
   // The model of 128 experts has none; llama.cpp knows it by their number.
   SISKIN_TRY(spec.norm_behind_rope, file.metadata().boolean_or("llama4.attention.use_qk_norm", spec.n_experts != 128));
-  if (spec.d_shared == 0) {
-    spec.n_shared_experts = 1;
-    spec.d_shared = spec.d_expert;
-  }
+  assume_shared_expert(spec, spec.d_expert);
   return spec;
 }
 
@@ -84,18 +81,8 @@ constexpr Binding kBindings[] = {
 };
 // clang-format on
 
-void forward(StepContext& ctx) {
-  begin_step(ctx);
-  for (size_t layer = 0; layer < ctx.spec.n_layers; ++layer) {
-    project_qkv(ctx, layer);
-    attend_and_project(ctx, layer);
-    feed_forward(ctx, layer);
-  }
-  predict(ctx);
-}
-
 }  // namespace
 
-const Family kLlama4Family = {"llama4", parse, kBindings, forward};
+const Family kLlama4Family = {"llama4", parse, kBindings, forward_decoder};
 
 }  // namespace siskin

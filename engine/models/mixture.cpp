@@ -97,4 +97,10 @@ Status parse_mixture(const ModelFile& file, ModelSpec& spec) {
   return parse_router(file, spec);
 }
 
+void assume_shared_expert(ModelSpec& spec, size_t width) {
+  if (spec.d_shared != 0) return;
+  spec.n_shared_experts = 1;
+  spec.d_shared = width;
+}
+
 }  // namespace siskin

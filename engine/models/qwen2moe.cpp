@@ -13,10 +13,7 @@ using namespace binding;
 
 Result<ModelSpec> parse(const ModelFile& file) {
   SISKIN_TRY(ModelSpec spec, parse_mixture_decoder(file, "qwen2moe", {}));
-  if (spec.d_shared == 0) {  // files that do not say how wide it is have one as wide as a dense block
-    spec.n_shared_experts = 1;
-    spec.d_shared = spec.d_ff;
-  }
+  assume_shared_expert(spec, spec.d_ff);
   return spec;
 }
 
