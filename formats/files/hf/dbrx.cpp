@@ -65,10 +65,7 @@ Status describe(const HfConfigReader& config, const HfFamily& family, Metadata& 
   if (power != 1.0)
     return unsupported_file(config.file(), "'moe_normalize_expert_weights' other than 1 and null is not supported");
   metadata.set(family.key("expert_weights_norm"), normalise);
-  if (config.find("clip_qkv") == nullptr) return {};
-  SISKIN_TRY(const double most, config.positive("clip_qkv"));
-  metadata.set(family.key("attention.clamp_kqv"), as_f32(most));
-  return {};
+  return set_qkv_clamp(config, family, metadata);
 }
 
 }  // namespace

@@ -94,4 +94,11 @@ Status set_rope_scaling(const HfConfigReader& rope, const HfFamily& family, Meta
   return {};
 }
 
+Status set_qkv_clamp(const HfConfigReader& config, const HfFamily& family, Metadata& metadata) {
+  if (config.find("clip_qkv") == nullptr) return {};
+  SISKIN_TRY(const double most, config.positive("clip_qkv"));
+  metadata.set(family.key("attention.clamp_kqv"), as_f32(most));
+  return {};
+}
+
 }  // namespace siskin

@@ -90,6 +90,9 @@ struct HfExpertKeys {
 };
 Status set_experts(const HfConfigReader& config, const HfFamily& family, const HfExpertKeys& keys, Metadata& metadata);
 
+// How far q, k and v may go: "clip_qkv", if it is there.
+Status set_qkv_clamp(const HfConfigReader& config, const HfFamily& family, Metadata& metadata);
+
 // Refuses windows shorter than the context. `used`: unless "use_sliding_window" says otherwise.
 Status refuse_window(const HfConfigReader& config, const HfFamily& family, bool used, const Metadata& metadata);
 

@@ -14,10 +14,7 @@ Status describe(const HfConfigReader& config, const HfFamily& family, Metadata& 
   SISKIN_TRY_STATUS(set_experts(config, family, {"num_experts", 64, "num_experts_per_tok", 8}, metadata));
   SISKIN_TRY(const bool normalise, config.flag("norm_topk_prob"));
   metadata.set(family.key("expert_weights_norm"), normalise);
-  if (config.find("clip_qkv") == nullptr) return {};
-  SISKIN_TRY(const double most, config.positive("clip_qkv"));
-  metadata.set(family.key("attention.clamp_kqv"), as_f32(most));
-  return {};
+  return set_qkv_clamp(config, family, metadata);
 }
 
 }  // namespace
