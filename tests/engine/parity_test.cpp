@@ -5,6 +5,7 @@
 
 #include <siskin/session.h>
 
+#include "tests/engine/sessions.h"
 #include "tests/engine/tools_data.h"
 
 namespace siskin {
@@ -44,15 +45,8 @@ TEST_CASE("tiny Mixtrals give transformers' logits", "[parity]") {
     REQUIRE(session);
     const auto logits = (*session)->logits(reference["input_ids"].get<std::vector<TokenId>>());
     REQUIRE(logits);
-    const auto expected = reference["hf_logits"].get<std::vector<double>>();
-    REQUIRE(logits->size() == expected.size());
-    double difference = 0, largest = 0;
-    for (size_t i = 0; i < expected.size(); ++i) {
-      difference = std::max(difference, std::abs(double{(*logits)[i]} - expected[i]));
-      largest = std::max(largest, std::abs(expected[i]));
-    }
-    CAPTURE(name, difference, largest);
-    CHECK(difference <= 1e-5 * largest);
+    CAPTURE(name);
+    test::check_parity(*logits, reference["hf_logits"].get<std::vector<double>>());
   }
 }
 

@@ -3,7 +3,9 @@
 
 #include <siskin/session.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -40,6 +42,18 @@ inline std::vector<float> logits_of(Session& session, const std::vector<TokenId>
   auto logits = session.logits(tokens, chunk);
   if (!logits) FAIL(logits.error().message);
   return std::move(*logits);
+}
+
+// No logit farther from the reference's than 1e-5 of the largest.
+inline void check_parity(const std::vector<float>& logits, const std::vector<double>& expected) {
+  REQUIRE(logits.size() == expected.size());
+  double difference = 0, largest = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    difference = std::max(difference, std::abs(double{logits[i]} - expected[i]));
+    largest = std::max(largest, std::abs(expected[i]));
+  }
+  CAPTURE(difference, largest);
+  CHECK(difference <= 1e-5 * largest);
 }
 
 }  // namespace siskin::test
