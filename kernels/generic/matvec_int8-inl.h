@@ -142,19 +142,26 @@ template <class V, class W, size_t kRows, class Rows>
   }
 }
 
+// The compiler moves no load from below to above or back. A core's prefetchers follow lines that are asked for in ascending
+// order; a block's scales read behind its codes cost a fast memory's reader 5 to 20 % (Zen 4, 58 GB/s, Q8_0).
+inline void keep_loads_in_order() { asm volatile("" ::: "memory"); }
+
 // acc[r] += the group's products with row r.
 template <class V, class W, size_t kRows, class Rows>
 [[gnu::always_inline]] inline void int8_group(const std::byte* w, size_t group, const Rows& x, size_t b,
                                               typename V::F (&acc)[kRows]) {
+  typename V::F scale[W::kScales], min[W::kScales];
+  SISKIN_UNROLL
+  for (size_t half = 0; half < W::kScales; ++half) {
+    scale[half] = min[half] = V::zero();
+    if constexpr (!W::kRowScale) scale[half] = W::template scale<V>(w, group, half);
+    if constexpr (W::kMins) min[half] = W::template min<V>(w, group, half);
+  }
+  if constexpr (kRows == 1) keep_loads_in_order();
   typename V::I dots[W::kScales][kRows];
   V::template dot<W>(w, group, x, b, dots);
   SISKIN_UNROLL
-  for (size_t half = 0; half < W::kScales; ++half) {
-    typename V::F scale = V::zero(), min = V::zero();
-    if constexpr (!W::kRowScale) scale = W::template scale<V>(w, group, half);
-    if constexpr (W::kMins) min = W::template min<V>(w, group, half);
-    add_scaled<V, W>(scale, min, dots[half], x, b, half, acc);
-  }
+  for (size_t half = 0; half < W::kScales; ++half) add_scaled<V, W>(scale[half], min[half], dots[half], x, b, half, acc);
 }
 
 // The sums of a strip's last chunk take the rows' scales, where it is rows that have them.
