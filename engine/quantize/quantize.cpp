@@ -10,7 +10,6 @@
 #include "engine/quantize/free_space.h"
 #include "engine/quantize/hf_order.h"
 #include "engine/quantize/hf_output.h"
-#include "engine/quantize/mixture.h"
 #include "engine/quantize/output_file.h"
 #include "engine/quantize/output_metadata.h"
 #include "engine/quantize/tensor_plan.h"
@@ -146,20 +145,19 @@ Result<MixtureModel> mixture_model(const ModelFile& file) {
 Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, const QuantizeOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   if (const DTypeInfo* own = folder_type(options.type)) return quantize_folder(in, out, own->type, options);
-  const Mixture* mixture = find_mixture(options.type);
-  DType asked{};
   const bool as_read = options.type == "auto";
-  if (mixture == nullptr && !as_read) {
-    SISKIN_TRY(asked, writable_type(options.type));
+  AskedType asked(DType::F16);
+  if (!as_read) {
+    SISKIN_TRY(asked, AskedType::parse(options.type));
   }
   SISKIN_TRY_STATUS(check_output_path(in, out));
   SISKIN_TRY(const ModelFile file, ModelFile::open(in));
-  if (as_read) asked = plain_type(file);
+  if (as_read) asked = AskedType(plain_type(file));
   if (file.is_packed()) {
     return Error{ErrorCode::unsupported, in.string() + ": is a packed file; quantize the file that it was packed from"};
   }
   MixtureModel model;
-  if (mixture != nullptr) {
+  if (asked.is_mixture()) {
     SISKIN_TRY(model, mixture_model(file));
   }
 
@@ -169,8 +167,7 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   uint64_t params = 0;
   uint64_t tensor_bytes = 0;
   for (const TensorView& tensor : file.tensors()) {
-    const DType type = mixture != nullptr ? mixture->type_of(tensor.name, model) : asked;
-    SISKIN_TRY(const TensorJob job, plan_job(file, tensor, type, report));
+    SISKIN_TRY(const TensorJob job, plan_job(file, tensor, asked.of(tensor.name, model), report));
     GgufTensorSource source;
     source.name = tensor.name;
     source.type = job.type;
@@ -185,7 +182,7 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   }
   if (params == 0) return Error{ErrorCode::corrupt_file, in.string() + ": holds no tensors"};
 
-  SISKIN_TRY(const Metadata metadata, output_metadata(file, mixture != nullptr ? mixture->file_type : gguf_file_type(asked)));
+  SISKIN_TRY(const Metadata metadata, output_metadata(file, asked.file_type()));
   SISKIN_TRY_STATUS(check_free_space(out, sources));
   SISKIN_TRY_STATUS(write_gguf(out, metadata, sources, options.on_progress));
   report.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(params);

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/quantize/mixture.h"
 #include "formats/check.h"
+#include "formats/try.h"
 
 namespace siskin {
 namespace {
@@ -57,6 +57,14 @@ Result<DType> writable_type(const std::string& name) {
   known += ", w8a8, fp8";
   return Error{ErrorCode::invalid_argument, "type '" + name + "': expected one of " + known};
 }
+
+Result<AskedType> AskedType::parse(const std::string& name) {
+  if (const Mixture* mixture = find_mixture(name)) return AskedType(*mixture);
+  SISKIN_TRY(const DType type, writable_type(name));
+  return AskedType(type);
+}
+
+uint64_t AskedType::file_type() const { return mixture_ != nullptr ? mixture_->file_type : gguf_file_type(type_); }
 
 TensorPlan plan_tensor(std::string_view name, const Shape& shape, DType asked) {
   if (!is_matrix(name, shape)) return {DType::F32, {}};

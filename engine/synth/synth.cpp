@@ -37,10 +37,14 @@ constexpr double kResidualGrowth = 0.15;
 
 struct SynthPlan {
   ModelShape shape;
-  DType type;
+  AskedType type;
   uint64_t seed;
   std::vector<double> router_biases;  // by rank; empty: all experts alike
 
+  DType type_of(const std::string& tensor, const Shape& of) const {
+    const size_t heads_per_kv = shape.kv_rank == 0 ? shape.n_heads / shape.n_kv_heads : shape.n_heads;
+    return plan_tensor(tensor, of, type.of(tensor, {shape.n_layers, shape.n_experts, heads_per_kv, shape.tied})).type;
+  }
   bool skewed() const { return !router_biases.empty(); }
   // Projections have deviation 1/sqrt(cols), so each of a layer's two additions to the residual stream has at most unit
   // variance; embeddings of variance 2 * n_layers stay the larger part of it to the end, and so routing differs from token to
@@ -115,7 +119,7 @@ class TensorList {
   }
 
   void add_matrix(const std::string& name, const Shape& shape, Filling filling) {
-    const DType type = plan_tensor(name, shape, plan_.type).type;
+    const DType type = plan_.type_of(name, shape);
     const size_t cols = shape.back();
     size_t rows = 1;
     for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
@@ -156,7 +160,7 @@ Result<Metadata> describe(const SynthPlan& plan) {
   Metadata meta;
   describe_architecture(plan.shape, meta);
   meta.set("general.name", plan.shape.name + " (random weights)");
-  meta.set("general.file_type", gguf_file_type(plan.type));
+  meta.set("general.file_type", plan.type.file_type());
   meta.set("general.quantization_version", uint64_t{2});
   SISKIN_TRY_STATUS(add_placeholder_tokenizer(plan.shape.n_vocab, meta));
   return meta;
@@ -166,7 +170,7 @@ Result<Metadata> describe(const SynthPlan& plan) {
 
 Result<SynthReport> synthesize_model(const fs::path& out, const SynthOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  SISKIN_TRY(const DType type, writable_type(options.type));
+  SISKIN_TRY(const AskedType type, AskedType::parse(options.type));
   if (!(options.router_skew >= 0 && options.router_skew <= 10)) {
     return Error{ErrorCode::invalid_argument, "router skew: expected 0 to 10, got " + std::to_string(options.router_skew)};
   }

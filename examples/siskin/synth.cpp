@@ -20,8 +20,8 @@
 namespace siskin::cli {
 namespace {
 
-// A bare name ("llama-3.2-1b") means a shape file that came with the program: beside an installed one, or in the source tree that a
-// built one lies in. Anything else is a path.
+// A bare name ("llama-3.2-1b") means a shape file that came with the program: beside an installed one, or in the source tree
+// that a built one lies in. Anything else is a path.
 std::string find_shape(const std::string& like) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -75,7 +75,8 @@ int synth_command(int argc, const char* const* argv) {
       ->type_name("SHAPE");
   app.add_option(
          "--type", options.type,
-         "f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0, iq4_nl, iq4_xs, q3_k, q2_k or mxfp4 (default: q8_0)")
+         "f32, f16, bf16, q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0, iq4_nl, iq4_xs, q3_k, q2_k or mxfp4, or a mixture as "
+         "of quantize, q4_k_m and the like (default: q8_0)")
       ->envname("SISKIN_TYPE")
       ->type_name("T");
   app.add_option("--layers", options.layers, "Layers; 0 takes the shape's (default: 0)")

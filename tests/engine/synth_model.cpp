@@ -63,6 +63,27 @@ TEST_CASE("a synthesised mixture opens with its shapes, types and tokenizer", "[
   CHECK((*tokens)[3 + 10] == "<0x0A>");
 }
 
+TEST_CASE("a synthesised mixture of types gives each matrix its own", "[synth]") {
+  const TempFolder folder;
+  const auto path = folder / "wide.txt";
+  std::ofstream(path)
+      << "name = wide\narchitecture = llama\nn_layers = 8\nd_model = 256\nn_heads = 4\nn_kv_heads = 2\nhead_dim = 64\n"
+         "d_ff = 512\nn_vocab = 300\nctx = 128\n";
+  const auto report = synthesize_model(folder / "m.gguf", like(path.string(), "q4_k_m"));
+  if (!report) FAIL(report.error().message);
+  const auto file = ModelFile::open(folder / "m.gguf");
+  REQUIRE(file);
+  const auto type = [&](const char* name) { return file->find(name)->type; };
+  CHECK(type("blk.1.ffn_down.weight") == DType::Q4_K);
+  CHECK(type("blk.0.ffn_down.weight") == DType::Q6_K);
+  CHECK(type("blk.7.attn_v.weight") == DType::Q6_K);
+  CHECK(type("blk.7.attn_q.weight") == DType::Q4_K);
+  CHECK(type("token_embd.weight") == DType::Q4_K);
+  CHECK(type("output.weight") == DType::Q6_K);
+  CHECK(type("output_norm.weight") == DType::F32);
+  CHECK(file->metadata().u64("general.file_type").operator*() == 15);
+}
+
 TEST_CASE("the same seed gives the same bytes on any number of threads", "[synth]") {
   const TempFolder folder;
   const std::string shape = write_shape(folder, kMixture);

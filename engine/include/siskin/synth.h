@@ -1,20 +1,20 @@
 // Models of a named shape with random weights, to measure speed without a download. Their text means nothing.
 #pragma once
 
+#include <siskin/export.h>
+#include <siskin/result.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
 
-#include <siskin/export.h>
-#include <siskin/result.h>
-
 namespace siskin {
 
 struct SynthOptions {
-  std::string like;      // a shape file (bench/shapes/*.txt), a config.json, or a GGUF whose header is taken
-  std::string type = "q8_0";
-  size_t layers = 0;     // 0: the shape's
+  std::string like;           // a shape file (bench/shapes/*.txt), a config.json, or a GGUF whose header is taken
+  std::string type = "q8_0";  // of QuantizeOptions::type those that a GGUF holds; a mixture too
+  size_t layers = 0;          // 0: the shape's
   uint64_t seed = 1;
   double router_skew = 0;  // 0: uniform; z > 0: expert popularity falls like rank^-z
   unsigned threads = 0;
