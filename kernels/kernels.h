@@ -84,13 +84,26 @@ using QuantizeFn = void (*)(const float* x, size_t n, int8_t* q, float* scale, i
 // y[j] = x[j] * w[j] / sqrt(mean_j(x[j]^2) + eps).  y may be x.
 struct RmsNormArgs {
   const float* x = nullptr;
-  const float* w = nullptr;
+  const float* w = nullptr;  // null: all 1
   float* y = nullptr;
   size_t n = 0;
   float eps = 0;
   uint32_t tensor = 0;  // identity of w, for the ledger
 };
 using RmsNormFn = void (*)(const RmsNormArgs& args) noexcept;
+
+// y[j] = (x[j] - m) * w[j] / sqrt(mean_j((x[j] - m)^2) + eps) + b[j],  m = mean_j(x[j]).  y may be x.
+struct LayerNormArgs {
+  const float* x = nullptr;
+  const float* w = nullptr;  // null: all 1
+  const float* b = nullptr;  // null: all 0
+  float* y = nullptr;
+  size_t n = 0;
+  float eps = 0;
+  uint32_t tensor = 0;  // identity of w, for the ledger
+  uint32_t bias_tensor = 0;
+};
+using LayerNormFn = void (*)(const LayerNormArgs& args) noexcept;
 
 // Rotates each head in place: (a, b) -> (a cos - b sin, a sin + b cos) for pair j of [0, n_rot/2).
 // interleaved: a = x[2j], b = x[2j+1];  otherwise a = x[j], b = x[j + n_rot/2]. Elements past n_rot stay.

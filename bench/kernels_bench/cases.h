@@ -32,6 +32,7 @@ void add_cases(const Kernel& kernel, RoundFn fn, RoundFn ref);
 void add_cases(const Kernel& kernel, GetRowFn fn, GetRowFn ref);
 void add_cases(const Kernel& kernel, QuantizeFn fn, QuantizeFn ref);
 void add_cases(const Kernel& kernel, RmsNormFn fn, RmsNormFn ref);
+void add_cases(const Kernel& kernel, LayerNormFn fn, LayerNormFn ref);
 void add_cases(const Kernel& kernel, RopeFn fn, RopeFn ref);
 void add_cases(const Kernel& kernel, SoftmaxFn fn, SoftmaxFn ref);
 void add_cases(const Kernel& kernel, SwigluFn fn, SwigluFn ref);

@@ -83,6 +83,17 @@ void add_cases(const Kernel& kernel, RmsNormFn fn, RmsNormFn ref) {
   });
 }
 
+void add_cases(const Kernel& kernel, LayerNormFn fn, LayerNormFn ref) {
+  add_case(kernel.title(size_text(kModel)), [=] {
+    const auto data = arrays(kModel);
+    const auto bias = std::make_shared<std::vector<float>>(values(kModel, 3));
+    const auto call = [=](bool by_ref, std::vector<float>& y) {
+      (by_ref ? ref : fn)({data->a.data(), data->b.data(), bias->data(), y.data(), kModel, 1e-5f, 0, 0});
+    };
+    return float_work(kModel, kModel * 16, 7 * kModel, call, data);
+  });
+}
+
 void add_cases(const Kernel& kernel, RopeFn fn, RopeFn ref) {
   for (bool interleaved : {true, false}) {
     constexpr size_t kHeads = 32, kDim = 128;

@@ -17,12 +17,10 @@ using Tile = AttentionGrid::Tile;
 
 // w: null where the norm has no weights.
 void norm_heads(const StepContext& ctx, const Tensor* w, float* x, size_t n_heads) {
+  const float* values = w == nullptr ? nullptr : w->values.data();
+  const uint32_t id = w == nullptr ? 0 : w->id;
   for (size_t head = 0; head < n_heads; ++head, x += ctx.spec.head_dim) {
-    if (w == nullptr) {
-      norm_unweighted(x, ctx.spec.head_dim, ctx.spec.rms_eps);
-    } else {
-      ctx.kernels.rms_norm({x, w->values.data(), x, ctx.spec.head_dim, ctx.spec.rms_eps, w->id});
-    }
+    ctx.kernels.rms_norm({x, values, x, ctx.spec.head_dim, ctx.spec.rms_eps, id});
   }
 }
 

@@ -13,9 +13,6 @@ namespace siskin {
 enum class Residual : bool { keep, add_delta };
 void add_and_norm(StepContext& ctx, size_t n, Residual residual, const Tensor& w, ActivationRows& normed);
 
-// x = x / sqrt(mean(x^2) + eps), without weights.
-void norm_unweighted(float* x, size_t n, float eps);
-
 // Each of the step's rows normalised in place, by pieces as long as w: the row, or every head of it. x = rms_norm(x) * w.
 void norm_rows(StepContext& ctx, std::vector<float>& rows, const Tensor& w);
 

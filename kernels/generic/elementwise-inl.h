@@ -1,4 +1,4 @@
-// Norm, rotary positions, softmax and activations of one row, for any batch width.
+// Norms, rotary positions, softmax and activations of one row, for any batch width.
 #pragma once
 
 #include <complex>
@@ -47,8 +47,45 @@ template <class A>
 void rms_norm(const siskin::RmsNormArgs& args) noexcept {
   const float mean = sum_of_products<A>(args.x, args.x, args.n) / static_cast<float>(args.n);
   const Batch<A> inverse = Batch<A>(1.0f) / xsimd::sqrt(Batch<A>(mean + args.eps));
+  if (args.w == nullptr) {
+    return map_row<A>(args.x, args.y, args.n, 0.0f, [&](const Batch<A>& x, size_t, size_t) { return x * inverse; });
+  }
   map_row<A>(args.x, args.y, args.n, 0.0f,
              [&](const Batch<A>& x, size_t j, size_t n) { return x * inverse * load_row<A>(args.w + j, n); });
+}
+
+// sum_j f(x[j]); the lanes past the tail see `rest`, of which f must make 0.
+template <class A, class F>
+inline float sum_row(const float* x, size_t n, float rest, F f) {
+  constexpr size_t width = Batch<A>::size;
+  constexpr size_t chains = 4;  // an addition takes 3 or 4 cycles
+  Batch<A> sums[chains] = {Batch<A>(0.0f), Batch<A>(0.0f), Batch<A>(0.0f), Batch<A>(0.0f)};
+  size_t chain = 0, j = 0;
+  for (; j + width <= n; j += width, chain = (chain + 1) % chains) sums[chain] += f(Batch<A>::load_unaligned(x + j));
+  if (j < n) sums[chain] += f(load_part<A>(x + j, n - j, rest));
+  return sum_lanes<A>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+// About a mean whose own rounding is made good by the mean of what is left: rows whose mean is large beside their spread would
+// lose the spread otherwise, and all of it to sum x^2 - n * mean^2. The squares' sum is that of d * (d - rest), 0 where d is.
+template <class A>
+void layer_norm(const siskin::LayerNormArgs& args) noexcept {
+  const float n_values = static_cast<float>(args.n);
+  const float row_mean = sum_row<A>(args.x, args.n, 0.0f, [](const Batch<A>& x) { return x; }) / n_values;
+  const Batch<A> mean(row_mean);
+  const Batch<A> rest(sum_row<A>(args.x, args.n, row_mean, [&](const Batch<A>& x) { return x - mean; }) / n_values);
+  const auto square = [&](const Batch<A>& x) {
+    const Batch<A> d = x - mean;
+    return d * (d - rest);
+  };
+  const float variance = sum_row<A>(args.x, args.n, row_mean, square) / n_values;
+  const Batch<A> inverse = Batch<A>(1.0f) / xsimd::sqrt(Batch<A>(variance + args.eps));
+  map_row<A>(args.x, args.y, args.n, 0.0f, [&](const Batch<A>& x, size_t j, size_t n) {
+    Batch<A> y = (x - mean - rest) * inverse;
+    if (args.w != nullptr) y = y * load_row<A>(args.w + j, n);
+    if (args.b != nullptr) y = y + load_row<A>(args.b + j, n);
+    return y;
+  });
 }
 
 template <class A>

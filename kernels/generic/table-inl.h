@@ -40,6 +40,7 @@ constexpr siskin::KernelTable table_of() {
       .get_row = get_row<Strip>,
       .quantize_q8 = quantize_q8<Arch>,
       .rms_norm = rms_norm<Arch>,
+      .layer_norm = layer_norm<Arch>,
       .rope = rope<Arch>,
       .softmax = softmax<Arch>,
       .swiglu = swiglu<Arch>,

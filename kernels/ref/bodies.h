@@ -23,6 +23,7 @@ void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum
 
 // elementwise.cpp
 void rms_norm(const RmsNormArgs& args) noexcept;
+void layer_norm(const LayerNormArgs& args) noexcept;
 void rope(const RopeArgs& args) noexcept;
 void softmax(float* x, size_t n) noexcept;
 void swiglu(const float* g, const float* u, float* y, size_t n) noexcept;

@@ -1,4 +1,4 @@
-// Norm, rotary positions, softmax and activations of one row. Sums over a row run in f64, so that they are exact enough to
+// Norms, rotary positions, softmax and activations of one row. Sums over a row run in f64, so that they are exact enough to
 // judge by.
 #include <algorithm>
 #include <cmath>
@@ -13,7 +13,23 @@ void rms_norm(const RmsNormArgs& args) noexcept {
   for (size_t j = 0; j < args.n; ++j) squares += static_cast<double>(args.x[j]) * static_cast<double>(args.x[j]);
   const double mean = squares / static_cast<double>(args.n);
   const float inverse = static_cast<float>(1.0 / std::sqrt(mean + static_cast<double>(args.eps)));
-  for (size_t j = 0; j < args.n; ++j) args.y[j] = args.x[j] * inverse * args.w[j];
+  for (size_t j = 0; j < args.n; ++j) args.y[j] = args.x[j] * inverse * (args.w == nullptr ? 1.0f : args.w[j]);
+}
+
+void layer_norm(const LayerNormArgs& args) noexcept {
+  const double n = static_cast<double>(args.n);
+  double sum = 0.0, squares = 0.0;
+  for (size_t j = 0; j < args.n; ++j) sum += static_cast<double>(args.x[j]);
+  const double mean = sum / n;
+  for (size_t j = 0; j < args.n; ++j) {
+    const double centred = static_cast<double>(args.x[j]) - mean;
+    squares += centred * centred;
+  }
+  const float inverse = static_cast<float>(1.0 / std::sqrt(squares / n + static_cast<double>(args.eps)));
+  for (size_t j = 0; j < args.n; ++j) {
+    const float centred = static_cast<float>(static_cast<double>(args.x[j]) - mean);
+    args.y[j] = centred * inverse * (args.w == nullptr ? 1.0f : args.w[j]) + (args.b == nullptr ? 0.0f : args.b[j]);
+  }
 }
 
 void rope(const RopeArgs& args) noexcept {

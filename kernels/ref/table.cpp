@@ -24,6 +24,7 @@ constinit const KernelTable kTableRef = {
     .quantize_q8 = ref::quantize_q8,
     .round_bf16 = ref::round_bf16,
     .rms_norm = ref::rms_norm,
+    .layer_norm = ref::layer_norm,
     .rope = ref::rope,
     .softmax = ref::softmax,
     .swiglu = ref::swiglu,

@@ -33,27 +33,30 @@ void count_row(const GetRowArgs& args) noexcept {
   base.get_row(args);
 }
 
+void count_vector(uint32_t tensor, const float* values, size_t n) {
+  if (values == nullptr) return;
+  const std::lock_guard lock(mutex);
+  reads.vectors[{tensor, values}] = n * sizeof(float);
+}
+
 void count_norm(const RmsNormArgs& args) noexcept {
-  {
-    const std::lock_guard lock(mutex);
-    reads.vectors[{args.tensor, args.w}] = args.n * sizeof(float);
-  }
+  count_vector(args.tensor, args.w, args.n);
   base.rms_norm(args);
 }
 
+void count_layer_norm(const LayerNormArgs& args) noexcept {
+  count_vector(args.tensor, args.w, args.n);
+  count_vector(args.bias_tensor, args.b, args.n);
+  base.layer_norm(args);
+}
+
 void count_bias(const AddBiasArgs& args) noexcept {
-  {
-    const std::lock_guard lock(mutex);
-    reads.vectors[{args.tensor, args.bias}] = args.n * sizeof(float);
-  }
+  count_vector(args.tensor, args.bias, args.n);
   base.add_bias(args);
 }
 
 float count_dot(const DotArgs& args) noexcept {
-  {
-    const std::lock_guard lock(mutex);
-    reads.vectors[{args.tensor, args.w}] = args.n * sizeof(float);
-  }
+  count_vector(args.tensor, args.w, args.n);
   return base.dot(args);
 }
 
@@ -128,6 +131,7 @@ const Isa& counting_isa(const Isa& underlying) {
   table.matmul_any_bf16 = count_matmul<&KernelTable::matmul_any_bf16>;
   table.get_row = count_row;
   table.rms_norm = count_norm;
+  table.layer_norm = count_layer_norm;
   table.add_bias = count_bias;
   table.dot = count_dot;
   table.kv_store = count_store;

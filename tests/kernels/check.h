@@ -5,13 +5,14 @@
 
 namespace siskin::test {
 
-void check(const Kernel& kernel, MatmulFn fn);  // matmul_check.cpp
-void check(const Kernel& kernel, GetRowFn fn);  // rows_check.cpp
+void check(const Kernel& kernel, MatmulFn fn);       // matmul_check.cpp
+void check(const Kernel& kernel, GetRowFn fn);       // rows_check.cpp
 void check_bf16(const Kernel& kernel, MatmulFn fn);  // bf16_check.cpp: matmul_any_bf16
 void check(const Kernel& kernel, RoundFn fn);
 void check(const Kernel& kernel, QuantizeFn fn);
 void check(const Kernel& kernel, KvStoreFn fn);
 void check(const Kernel& kernel, RmsNormFn fn);  // elementwise_check.cpp
+void check(const Kernel& kernel, LayerNormFn fn);
 void check(const Kernel& kernel, RopeFn fn);
 void check(const Kernel& kernel, SoftmaxFn fn);
 void check(const Kernel& kernel, SwigluFn fn);

@@ -1,5 +1,5 @@
-// Norm, rope, softmax, swiglu, geglu, biases, dot and axpy against the same equation in f64; in place wherever the contract allows
-// it.
+// Norms, rope, softmax, swiglu, geglu, biases, dot and axpy against the same equation in f64; in place wherever the contract
+// allows it.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -33,16 +33,60 @@ void check(const Kernel& kernel, RmsNormFn fn) {
       w[j] = rng.uniform(0.5f, 1.5f);
     }
     const float eps = n_case % 3 == 0 ? 1e-5f : 1e-6f;
+    const bool weighted = n_case % 4 < 3;
     const std::vector<double> x64 = widened(x, n);
     double squares = 0.0;
     for (double v : x64) squares += v * v;
     const double inverse = 1.0 / std::sqrt(squares / static_cast<double>(n) + static_cast<double>(eps));
     float* y = in_place ? x : y_buffer.tail_of<float>(n);
-    const Case here(kernel, "n %zu%s, spread %g", n, in_place ? " in place" : "", static_cast<double>(spread));
-    fn({x, w, y, n, eps, 0});
+    const Case here(kernel, "n %zu%s%s, spread %g", n, in_place ? " in place" : "", weighted ? "" : " without weights",
+                    static_cast<double>(spread));
+    fn({x, weighted ? w : nullptr, y, n, eps, 0});
     for (size_t j = 0; j < n; ++j) {
-      const double want = x64[j] * inverse * static_cast<double>(w[j]);
+      const double want = x64[j] * inverse * (weighted ? static_cast<double>(w[j]) : 1.0);
       here.near(j, static_cast<double>(y[j]), want, rms_norm_tolerance(n, want));
+    }
+    here.require((in_place ? x_buffer : y_buffer).canary_intact(), "wrote before its output");
+  }
+}
+
+void check(const Kernel& kernel, LayerNormFn fn) {
+  Rng rng(53);
+  GuardedBuffer x_buffer(1 << 14), w_buffer(1 << 14), b_buffer(1 << 14), y_buffer(1 << 14);
+  for (size_t n_case = 0; n_case < kCases; ++n_case) {
+    const size_t n = pick_size(rng, n_case);
+    const bool in_place = n_case % 2 == 0, weighted = n_case % 3 != 0, biased = n_case % 5 < 3;
+    auto* x = x_buffer.tail_of<float>(n);
+    auto* w = w_buffer.tail_of<float>(n);
+    auto* b = b_buffer.tail_of<float>(n);
+    const float spread = std::ldexp(1.0f, static_cast<int>(rng.between(0, 30)) - 20);
+    const float offset = n_case % 4 == 0 ? 3000.0f * spread * rng.normal() : spread * rng.normal();
+    for (size_t j = 0; j < n; ++j) {
+      x[j] = rng.normal() * spread + offset;
+      w[j] = rng.uniform(0.5f, 1.5f);
+      b[j] = rng.normal();
+    }
+    const float eps = n_case % 7 == 0 ? 1e-5f : 1e-6f;
+    const std::vector<double> x64 = widened(x, n);
+    double mean = 0.0, mean_abs = 0.0, spread_abs = 0.0, squares = 0.0;
+    for (double v : x64) {
+      mean += v / static_cast<double>(n);
+      mean_abs += std::fabs(v) / static_cast<double>(n);
+    }
+    for (double v : x64) {
+      spread_abs += std::fabs(v - mean) / static_cast<double>(n);
+      squares += (v - mean) * (v - mean);
+    }
+    const double root = std::sqrt(squares / static_cast<double>(n) + static_cast<double>(eps));
+    float* y = in_place ? x : y_buffer.tail_of<float>(n);
+    const Case here(kernel, "n %zu%s%s%s, spread %g about %g", n, in_place ? " in place" : "", weighted ? ", weights" : "",
+                    biased ? ", bias" : "", static_cast<double>(spread), static_cast<double>(offset));
+    fn({x, weighted ? w : nullptr, biased ? b : nullptr, y, n, eps, 0, 0});
+    for (size_t j = 0; j < n; ++j) {
+      const double weight = weighted ? static_cast<double>(w[j]) : 1.0, bias = biased ? static_cast<double>(b[j]) : 0.0;
+      const double want = (x64[j] - mean) / root * weight + bias;
+      here.near(j, static_cast<double>(y[j]), want,
+                layer_norm_tolerance(n, mean_abs, spread_abs, x64[j] - mean, root, weight, bias));
     }
     here.require((in_place ? x_buffer : y_buffer).canary_intact(), "wrote before its output");
   }

@@ -21,6 +21,17 @@ inline double block_dot_tolerance(size_t n_blocks, double sum_abs) { return dot_
 // root itself (a reciprocal root refined to 2 ulp is allowed) and two products.
 inline double rms_norm_tolerance(size_t n, double y) { return (0.5 * static_cast<double>(n) + 8.0) * kUnit * std::fabs(y); }
 
+// (x - m) * w / s + b, s = sqrt(mean((x - m)^2) + eps). A first mean errs by n roundings of a sum of |x|; the mean of what is
+// left about it by n roundings of a sum of that, as does every centred value beside its own two roundings; their root mean
+// square, and with it s, by as much at most (the triangle inequality) and as rms_norm's.
+inline double layer_norm_tolerance(size_t n, double mean_abs, double spread_abs, double centred, double s, double w, double b) {
+  const double first_error = static_cast<double>(n + 1) * kUnit * mean_abs * 1.001;
+  const double mean_error = static_cast<double>(n + 3) * kUnit * (spread_abs + first_error) * 1.001;
+  const double scaled = std::fabs(w / s), y = scaled * std::fabs(centred);
+  return scaled * (mean_error + 2.0 * kUnit * std::fabs(centred)) + y * (mean_error / s) * 1.001 + rms_norm_tolerance(n, y) +
+         kUnit * 1.001 * (y + std::fabs(b));
+}
+
 // a*c - b*s: two products and a sum.
 inline double rope_tolerance(double ac, double bs) { return 2.0 * kUnit * (std::fabs(ac) + std::fabs(bs)) * 1.001; }
 
