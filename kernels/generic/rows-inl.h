@@ -2,6 +2,8 @@
 // V is the instruction set's strip vector, A its xsimd architecture.
 #pragma once
 
+#include <utility>
+
 #include "kernels/generic/batch-inl.h"
 #include "kernels/generic/matmul_float-inl.h"
 #include "kernels/generic/matmul_fp8-inl.h"
@@ -104,19 +106,37 @@ void get_row(const GetRowArgs& args) noexcept {
   }
 }
 
+template <size_t kLanes>
+using Ints [[gnu::vector_size(kLanes * sizeof(int32_t))]] = int32_t;
+
+template <size_t kFirst, class V, size_t... kLane>
+inline auto lanes_from(const V& a, std::index_sequence<kLane...>) {
+  return __builtin_shufflevector(a, a, (kFirst + kLane)...);
+}
+
+// All lanes as one by f(vector, vector) of any number of lanes, which may take them in any order.
+template <size_t kLanes, class F>
+[[gnu::always_inline]] inline int32_t fold_lanes(const Ints<kLanes>& a, F&& f) {
+  constexpr auto half = std::make_index_sequence<kLanes / 2>();
+  if constexpr (kLanes > 4) {
+    return fold_lanes<kLanes / 2>(f(lanes_from<0>(a, half), lanes_from<kLanes / 2>(a, half)), f);
+  } else {
+    return f(f(a[0], a[1]), f(a[2], a[3]));
+  }
+}
+
 // Of lanes that are not negative, whose bits order as they do.
 template <class A>
 inline float max_magnitude(const Batch<A>& a) {
-  int32_t bits[Batch<A>::size];
-  __builtin_memcpy(bits, &a, sizeof(bits));
-  int32_t best = 0;
-  for (size_t i = 0; i < Batch<A>::size; ++i) best = bits[i] > best ? bits[i] : best;
-  return __builtin_bit_cast(float, best);
+  Ints<Batch<A>::size> bits;
+  __builtin_memcpy(&bits, &a, sizeof(bits));
+  return __builtin_bit_cast(float,
+                            fold_lanes<Batch<A>::size>(bits, [](auto one, auto other) { return one > other ? one : other; }));
 }
 
 template <class A>
 void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum, int32_t* half) noexcept {
-  constexpr size_t width = Batch<A>::size;
+  constexpr size_t width = Batch<A>::size, half_block = kQuantBlock / 2;
   for (size_t b = 0; b < n / kQuantBlock; ++b, x += kQuantBlock, q += kQuantBlock) {
     Batch<A> best(0.0f);
     SISKIN_UNROLL
@@ -124,18 +144,23 @@ void quantize_q8(const float* x, size_t n, int8_t* q, float* scale, int32_t* sum
     const float largest = max_magnitude<A>(best);
     scale[b] = largest / 127.0f;
     const Batch<A> inverse(largest > 0.0f ? 127.0f / largest : 0.0f);
-    int32_t rounded[kQuantBlock];
+    alignas(64) int32_t rounded[kQuantBlock];
     SISKIN_UNROLL
     for (size_t k = 0; k < kQuantBlock; k += width) {
-      xsimd::to_int(xsimd::nearbyint(Batch<A>::load_unaligned(x + k) * inverse)).store_unaligned(rounded + k);
+      xsimd::to_int(xsimd::nearbyint(Batch<A>::load_unaligned(x + k) * inverse)).store_aligned(rounded + k);
     }
-    // A loop for each result, so that each becomes a few instructions.
-    for (size_t k = 0; k < kQuantBlock; ++k) q[k] = static_cast<int8_t>(rounded[k]);
-    int32_t first = 0, second = 0;
-    for (size_t k = 0; k < kQuantBlock / 2; ++k) first += rounded[k];
-    for (size_t k = kQuantBlock / 2; k < kQuantBlock; ++k) second += rounded[k];
-    half[b] = first;
-    sum[b] = first + second;
+    int32_t sums[2];
+    SISKIN_UNROLL
+    for (size_t i = 0; i < 2; ++i) {
+      Ints<half_block> values;
+      __builtin_memcpy(&values, rounded + i * half_block, sizeof(values));
+      typedef int8_t Codes __attribute__((vector_size(half_block)));
+      const Codes codes = __builtin_convertvector(values, Codes);
+      __builtin_memcpy(q + i * half_block, &codes, sizeof(codes));
+      sums[i] = fold_lanes<half_block>(values, [](auto one, auto other) { return one + other; });
+    }
+    half[b] = sums[0];
+    sum[b] = sums[0] + sums[1];
   }
 }
 
