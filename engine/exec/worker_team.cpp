@@ -28,6 +28,7 @@ namespace {
 constexpr unsigned kTaskBits = 20;
 constexpr uint64_t kTaskMask = (uint64_t{1} << kTaskBits) - 1;
 constexpr uint64_t kOneTask = uint64_t{1} << kTaskBits;
+constexpr uint64_t kSingleTasks = 3;
 
 constexpr uint64_t end_of(uint64_t word) { return word & kTaskMask; }
 constexpr uint64_t next_of(uint64_t word) { return (word >> kTaskBits) & kTaskMask; }
@@ -86,12 +87,13 @@ struct WorkerTeam::Shared {
     uint64_t first = 0, n = 0;
   };
 
-  // Takes a quarter of what is left of a part, the first tasks for its owner, the last for others: a locked instruction lets no
-  // later load begin, so that one per task leaves the memory idle. n is 0 where nothing is left.
+  // Takes half of what is left of a part, the first tasks for its owner, the last for others: a locked instruction lets no
+  // later load begin, so that one per task leaves the memory idle, and where a run ends prefetchers start anew. The last few
+  // go one by one, so that threads end together. n is 0 where nothing is left.
   static Run claim(Part& part, bool owner) {
     uint64_t word = part.word.load(std::memory_order_acquire);
     while (next_of(word) < end_of(word)) {
-      const uint64_t n = (end_of(word) - next_of(word) + 3) / 4;
+      const uint64_t left = end_of(word) - next_of(word), n = left > 2 * kSingleTasks ? (left - kSingleTasks) / 2 : 1;
       if (!part.word.compare_exchange_weak(word, owner ? word + n * kOneTask : word - n, std::memory_order_acq_rel,
                                            std::memory_order_acquire)) {
         continue;
