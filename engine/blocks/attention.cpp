@@ -24,9 +24,28 @@ void norm_heads(const StepContext& ctx, const Tensor* w, float* x, size_t n_head
   }
 }
 
-void rotate(StepContext& ctx, size_t layer, size_t position, size_t row) {
+// Heads [first, first + n) of a row of queries, and those of its keys and values.
+struct HeadRange {
+  size_t first, n;
+  size_t first_kv, n_kv;
+};
+
+HeadRange all_heads(const ModelSpec& spec) { return {0, spec.n_heads, 0, spec.n_kv_heads}; }
+
+// Of a group that has its KV head to itself.
+HeadRange heads_of(const HeadGroups& groups, size_t group) { return {group * groups.heads, groups.heads, group, 1}; }
+
+float* query(const StepContext& ctx, size_t row, size_t head) {
+  std::vector<float>& queries = ctx.spec.is_latent() ? ctx.act.q_latent : ctx.act.q;
+  return queries.data() + (row * ctx.spec.n_heads + head) * ctx.spec.key_width();
+}
+
+float* key(const StepContext& ctx, size_t row, size_t kv_head) {
+  return ctx.act.k.data() + row * ctx.spec.d_k() + kv_head * ctx.spec.key_width();
+}
+
+void rotate(const StepContext& ctx, size_t layer, size_t position, size_t row, const HeadRange& heads) {
   const ModelSpec& spec = ctx.spec;
-  Activations& act = ctx.act;
   const RopeTable& table = spec.is_local(layer) ? ctx.local_rope : ctx.rope;
   RopeArgs rope;
   rope.n_rot = spec.n_rot;
@@ -35,40 +54,40 @@ void rotate(StepContext& ctx, size_t layer, size_t position, size_t row) {
   rope.interleaved = spec.rope.interleaved;
   // Of a latent and its queries the end is rotated, of others the beginning.
   const size_t keys = spec.key_width(), unrotated = spec.is_latent() ? keys - spec.n_rot : 0;
-  rope.x = (spec.is_latent() ? act.q_latent : act.q).data() + row * spec.n_heads * keys + unrotated;
   rope.head_dim = keys;
-  rope.n_heads = spec.n_heads;
+  rope.x = query(ctx, row, heads.first) + unrotated;
+  rope.n_heads = heads.n;
   ctx.kernels.rope(rope);
-  rope.x = act.k.data() + row * spec.d_k() + unrotated;
-  rope.n_heads = spec.n_kv_heads;
+  rope.x = key(ctx, row, heads.first_kv) + unrotated;
+  rope.n_heads = heads.n_kv;
   ctx.kernels.rope(rope);
   if (spec.norm_behind_rope) {
-    norm_heads(ctx, ctx.weights.find(Slot::attn_q_norm, layer), act.q.data() + row * spec.d_q(), spec.n_heads);
-    norm_heads(ctx, ctx.weights.find(Slot::attn_k_norm, layer), act.k.data() + row * spec.d_k(), spec.n_kv_heads);
+    norm_heads(ctx, ctx.weights.find(Slot::attn_q_norm, layer), query(ctx, row, heads.first), heads.n);
+    norm_heads(ctx, ctx.weights.find(Slot::attn_k_norm, layer), key(ctx, row, heads.first_kv), heads.n_kv);
   }
 }
 
 // Source: Scalable-Softmax (arXiv 2501.19399), as Llama 4 uses it.
-void scale_query(StepContext& ctx, size_t position, size_t row) {
+void scale_query(const StepContext& ctx, size_t position, size_t row, const HeadRange& heads) {
   const float by = ctx.spec.query_scale(position);
-  float* q = ctx.act.q.data() + row * ctx.spec.d_q();
-  for (size_t j = 0; j < ctx.spec.d_q(); ++j) q[j] *= by;
+  float* q = query(ctx, row, heads.first);
+  for (size_t j = 0; j < heads.n * ctx.spec.key_width(); ++j) q[j] *= by;
 }
 
-void rotate_and_store(StepContext& ctx, size_t layer, const StepSlice& slice, size_t token, size_t row) {
+void rotate_and_store(const StepContext& ctx, size_t layer, const Tile& tile, const HeadRange& heads) {
   const ModelSpec& spec = ctx.spec;
-  const size_t position = slice.first_position + token, keys = spec.key_width();
-  const Activations& act = ctx.act;
-  if (spec.is_rotated(layer)) {
-    rotate(ctx, layer, position, row);
-  } else if (spec.query_growth != 0) {
-    scale_query(ctx, position, row);
-  }
-  for (size_t head = 0; head < spec.n_kv_heads; ++head) {
-    const float* k = act.k.data() + row * spec.d_k() + head * keys;
-    const float* v = spec.is_latent() ? nullptr : act.v.data() + row * spec.d_v() + head * spec.value_dim;
-    ctx.kernels.kv_store({slice.state->type(), k, v, keys, spec.value_width(),
-                          slice.state->blocks(layer, head)[position / kKvPositions], position % kKvPositions});
+  for (size_t t = 0; t < tile.n; ++t) {
+    const size_t position = tile.slice->first_position + tile.first + t, row = tile.row + t;
+    if (spec.is_rotated(layer)) {
+      rotate(ctx, layer, position, row, heads);
+    } else if (spec.query_growth != 0) {
+      scale_query(ctx, position, row, heads);
+    }
+    for (size_t head = heads.first_kv; head < heads.first_kv + heads.n_kv; ++head) {
+      const float* v = spec.is_latent() ? nullptr : ctx.act.v.data() + row * spec.d_v() + head * spec.value_dim;
+      ctx.kernels.kv_store({tile.slice->state->type(), key(ctx, row, head), v, spec.key_width(), spec.value_width(),
+                            tile.slice->state->blocks(layer, head)[position / kKvPositions], position % kKvPositions});
+    }
   }
 }
 
@@ -105,11 +124,6 @@ void make_grid(const StepContext& ctx, size_t layer, const HeadGroups& groups, A
       if (tile.n_spans > 0) grid.unfinished[tile.first_counter + group] = static_cast<uint32_t>(tile.n_spans);
     }
   }
-}
-
-const float* query(const StepContext& ctx, size_t row, size_t head) {
-  const std::vector<float>& queries = ctx.spec.is_latent() ? ctx.act.q_latent : ctx.act.q;
-  return queries.data() + (row * ctx.spec.n_heads + head) * ctx.spec.key_width();
 }
 
 // Sums of latents are the rows of a product for each head; those of values are the columns of the output's rows.
@@ -208,6 +222,13 @@ bool run_task(StepContext& ctx, size_t layer, const HeadGroups& groups, Attentio
   return true;
 }
 
+// Whether each task alone writes what it reads of the step's own keys and values, so that it can store them itself: a decode
+// step's blocks come from memory, and all threads fetch them rather than one.
+bool stores_its_own(const StepPlan& plan, const HeadGroups& groups, const AttentionGrid& grid) {
+  return groups.per_kv == 1 && grid.tiles.size() <= plan.slices.size() &&
+         std::all_of(grid.tiles.begin(), grid.tiles.end(), [](const Tile& tile) { return tile.n_spans == 0; });
+}
+
 }  // namespace
 
 void attend(StepContext& ctx, size_t layer) {
@@ -215,15 +236,15 @@ void attend(StepContext& ctx, size_t layer) {
   AttentionGrid& grid = ctx.act.attention;
   make_grid(ctx, layer, groups, grid);
   const size_t n = ctx.plan.n_tokens();
-  const auto store = [&](size_t at) {
-    const Tile& tile = grid.tiles[at];
-    for (size_t t = 0; t < tile.n; ++t) rotate_and_store(ctx, layer, *tile.slice, tile.first + t, tile.row + t);
-  };
-  ctx.enter(Part::rope);
-  if (n <= 2) {
-    for (size_t at = 0; at < grid.tiles.size(); ++at) store(at);
-  } else {
-    ctx.team.run(grid.tiles.size(), store);
+  const bool stored_by_task = stores_its_own(ctx.plan, groups, grid);
+  if (!stored_by_task) {
+    ctx.enter(Part::rope);
+    const auto store = [&](size_t at) { rotate_and_store(ctx, layer, grid.tiles[at], all_heads(ctx.spec)); };
+    if (n <= 2) {
+      for (size_t at = 0; at < grid.tiles.size(); ++at) store(at);
+    } else {
+      ctx.team.run(grid.tiles.size(), store);
+    }
   }
   ctx.enter(Part::attention);
   // A group's columns are rounded with the task that completes them, where they are whole blocks.
@@ -231,6 +252,7 @@ void attend(StepContext& ctx, size_t layer) {
   const bool whole_blocks = !ctx.spec.is_latent() && columns % kQuantBlock == 0;
   ctx.team.run(grid.tasks.size(), [&](size_t at) {
     const AttentionGrid::Task& task = grid.tasks[at];
+    if (stored_by_task) rotate_and_store(ctx, layer, grid.tiles[task.tile], heads_of(groups, task.group));
     if (!run_task(ctx, layer, groups, grid, task) || !whole_blocks) return;
     const Tile& tile = grid.tiles[task.tile];
     for (size_t t = 0; t < tile.n; ++t) {
