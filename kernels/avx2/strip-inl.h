@@ -108,6 +108,7 @@ struct StripAvx2 {
   }
 
   static I load_codes(const std::byte* p) { return {load_bytes(p), load_bytes(p + 32)}; }
+  static I load_once(const std::byte* p) { return load_codes(p); }
   static void store_codes(std::byte* p, I a) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.low);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), a.high);

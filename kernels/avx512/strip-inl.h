@@ -4,10 +4,11 @@
 // activation for all 16 rows; `load` widens column j of the W::kStep columns that lie in 64 bytes of a strip; `dot` gives the
 // exact products of one group of weights with kRows activation blocks, per scale, `dots` those of kStrips strips, unpacked to
 // UnpackedOf<W>; `load_rows` and `store` move the first n of
-// 16 rows; `load_fp8` widens column j of a pair of E4M3, to 2^-8 of the numbers; `to_f16` rounds 16 floats to nearest even; `fnma` is c - a * b, rounded once.
-// For the policies of generic/weights_int8-inl.h I is also 16 rows x 4 bytes: `load_codes` and `store_codes` move 64 bytes,
-// `and_bytes` masks each of them, shifts move bits across bytes too, so that a mask follows them, `lookup` replaces bytes below
-// 16 by a table's. `widen` makes floats of 16 signed bytes; `half_powers` makes 2^(e - 128) of 16 bytes e.
+// 16 rows; `load_fp8` widens column j of a pair of E4M3, to 2^-8 of the numbers; `to_f16` rounds 16 floats to nearest even;
+// `fnma` is c - a * b, rounded once. For the policies of generic/weights_int8-inl.h I is also 16 rows x 4 bytes: `load_codes`
+// and `store_codes` move 64 bytes (`load_once`: and the compiler does not load them again for their next use), `and_bytes`
+// masks each of them, shifts move bits across bytes too, so that a mask follows them, `lookup` replaces bytes below 16 by a
+// table's. `widen` makes floats of 16 signed bytes; `half_powers` makes 2^(e - 128) of 16 bytes e.
 #pragma once
 
 #include <immintrin.h>
@@ -85,6 +86,11 @@ struct StripAvx512 {
   }
 
   static I load_codes(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static I load_once(const std::byte* p) {
+    I a = load_codes(p);
+    asm("" : "+v"(a));
+    return a;
+  }
   static void store_codes(std::byte* p, I a) { _mm512_storeu_si512(p, a); }
   static I and_bytes(I a, uint8_t mask) { return _mm512_and_si512(a, _mm512_set1_epi8(static_cast<char>(mask))); }
   static I bit_or(I a, I b) { return _mm512_or_si512(a, b); }

@@ -26,9 +26,11 @@ struct Unpacked : WeightCodes<Unpacked<offset, most, scales, mins, row_scale>> {
   static constexpr size_t kScales = scales;
   static constexpr bool kMins = mins;
 
-  template <class V>
-  [[gnu::always_inline]] static typename V::I code(const std::byte* codes, size_t, size_t step, size_t part) {
-    return V::load_codes(codes + (part * 4 + step) * 64);
+  static constexpr size_t kWords = 8;
+  static const std::byte* words(const std::byte* codes, size_t) { return codes; }
+  template <class V, class Words>
+  [[gnu::always_inline]] static typename V::I pick(const Words& words, size_t step, size_t part) {
+    return words(part * 4 + step);
   }
 };
 

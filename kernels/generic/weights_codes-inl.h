@@ -1,5 +1,5 @@
 // The codes of a packed group of 32 columns, by their number of bits: `step` and `part` name 4 columns x 16 rows (see
-// weights_int8-inl.h), `p` is where the group's codes begin. A load of 64 bytes gives 4 bytes of every row; byte c belongs to
+// weights_int8-inl.h), words(i) is the group's i-th 64 bytes of codes. They hold 4 bytes of every row; byte c belongs to
 // columns 4 j + c, and which j depends on the bits:
 //   4 bits  64 bytes per step; part 0 in the low nibbles, part 1 in the high ones
 //   2 bits  64 bytes per two steps; bits 4 part + 2 (step mod 2) and the next
@@ -13,50 +13,45 @@
 
 namespace {
 
-constexpr size_t kCodeBytes1 = 64, kCodeBytes2 = 2 * 64, kCodeBytes4 = 4 * 64;
-constexpr size_t kCodeBytes3 = kCodeBytes2 + kCodeBytes1;
-constexpr size_t kCodeBytes5 = kCodeBytes4 + kCodeBytes1;
-constexpr size_t kCodeBytes6 = kCodeBytes4 + kCodeBytes2;
-
-template <class V>
-[[gnu::always_inline]] inline typename V::I code_of_4(const std::byte* p, size_t step, size_t part) {
-  const typename V::I nibbles = V::load_codes(p + step * 64);
+template <class V, class Words>
+[[gnu::always_inline]] inline typename V::I code_of_4(const Words& words, size_t step, size_t part) {
+  const typename V::I nibbles = words(step);
   return V::and_bytes(part == 0 ? nibbles : V::shift_right(nibbles, 4), 0x0f);
 }
 
-template <class V>
-[[gnu::always_inline]] inline typename V::I code_of_5(const std::byte* p, size_t step, size_t part) {
-  const typename V::I bits = V::load_codes(p + kCodeBytes4);
+template <class V, class Words>
+[[gnu::always_inline]] inline typename V::I code_of_5(const Words& words, size_t step, size_t part) {
+  const typename V::I bits = words(4);
   const typename V::I moved = part == 0 ? V::shift_left(bits, 4 - step) : V::shift_right(bits, step);
-  return V::bit_or(code_of_4<V>(p, step, part), V::and_bytes(moved, 0x10));
+  return V::bit_or(code_of_4<V>(words, step, part), V::and_bytes(moved, 0x10));
 }
 
-template <class V>
-[[gnu::always_inline]] inline typename V::I code_of_6(const std::byte* p, size_t step, size_t part) {
-  const typename V::I bits = V::load_codes(p + kCodeBytes4 + step / 2 * 64);
+template <class V, class Words>
+[[gnu::always_inline]] inline typename V::I code_of_6(const Words& words, size_t step, size_t part) {
+  const typename V::I bits = words(4 + step / 2);
   const size_t odd = step % 2 * 2;
   const typename V::I moved = part == 0 ? V::shift_left(bits, 4 - odd) : V::shift_right(bits, odd);
-  return V::bit_or(code_of_4<V>(p, step, part), V::and_bytes(moved, 0x30));
+  return V::bit_or(code_of_4<V>(words, step, part), V::and_bytes(moved, 0x30));
 }
 
-template <class V>
-[[gnu::always_inline]] inline typename V::I code_of_2(const std::byte* p, size_t step, size_t part) {
-  return V::and_bytes(V::shift_right(V::load_codes(p + step / 2 * 64), part * 4 + step % 2 * 2), 0x03);
+template <class V, class Words>
+[[gnu::always_inline]] inline typename V::I code_of_2(const Words& words, size_t step, size_t part) {
+  return V::and_bytes(V::shift_right(words(step / 2), part * 4 + step % 2 * 2), 0x03);
 }
 
-template <class V>
-[[gnu::always_inline]] inline typename V::I code_of_3(const std::byte* p, size_t step, size_t part) {
-  const typename V::I bits = V::load_codes(p + kCodeBytes2);
+template <class V, class Words>
+[[gnu::always_inline]] inline typename V::I code_of_3(const Words& words, size_t step, size_t part) {
+  const typename V::I bits = words(2);
   const size_t bit = part * 4 + step;
   const typename V::I moved = bit < 2 ? V::shift_left(bits, 2 - bit) : V::shift_right(bits, bit - 2);
-  return V::bit_or(code_of_2<V>(p, step, part), V::and_bytes(moved, 0x04));
+  return V::bit_or(code_of_2<V>(words, step, part), V::and_bytes(moved, 0x04));
 }
 
 // The levels of IQ4_NL and IQ4_XS, plus 128.
-template <class V>
-[[gnu::always_inline]] inline typename V::I code_of_iq4(const std::byte* p, size_t step, size_t part) {
+template <class V, class Words>
+[[gnu::always_inline]] inline typename V::I code_of_iq4(const Words& words, size_t step, size_t part) {
   constexpr uint8_t levels[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
-  return V::lookup(code_of_4<V>(p, step, part), levels);
+  return V::lookup(code_of_4<V>(words, step, part), levels);
 }
 
 }  // namespace

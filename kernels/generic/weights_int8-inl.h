@@ -25,15 +25,30 @@ using siskin::kStripRows;
 constexpr size_t kScaleBytes = 32;     // 16 halves
 constexpr size_t kRowScaleBytes = 64;  // 16 floats
 
-// What every policy gives: Type says where one piece of the codes lies.
+// What every policy gives: Type says where a group's codes lie (words), in how many pieces of 64 bytes (kWords), and what they
+// are made of (pick, of the words that its first argument gives).
 template <class Type>
 struct WeightCodes {
   static constexpr bool kRowScale = false;
 
   template <class V>
+  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t group, size_t step, size_t part) {
+    const std::byte* words = Type::words(block, group);
+    return Type::template pick<V>([words](size_t i) { return V::load_codes(words + i * 64); }, step, part);
+  }
+  // Each word that holds several pieces is loaded once: a core loads one vector of 64 bytes per cycle, and would be asked for two.
+  template <class V>
   [[gnu::always_inline]] static void codes(const std::byte* block, size_t group, typename V::I (&w)[8]) {
+    const std::byte* at = Type::words(block, group);
+    typename V::I words[Type::kWords];
     SISKIN_UNROLL
-    for (size_t j = 0; j < 8; ++j) w[j] = Type::template code<V>(block, group, j % 4, j / 4);
+    for (size_t i = 0; i < Type::kWords; ++i) {
+      words[i] = Type::kWords < 8 ? V::load_once(at + i * 64) : V::load_codes(at + i * 64);
+    }
+    SISKIN_UNROLL
+    for (size_t j = 0; j < 8; ++j) {
+      w[j] = Type::template pick<V>([&words](size_t i) { return words[i]; }, j % 4, j / 4);
+    }
   }
 };
 

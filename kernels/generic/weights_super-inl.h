@@ -35,107 +35,108 @@ constexpr size_t kPairBytes = 8 * 16 + 4 * 16;
   return (bytes_shifted_right(low, 4) & 0x0f) | (bytes_shifted_left(high, 2) & 0x30);
 }
 
-template <class Type, int kOffsetOfType, int kMostCodeOfType, size_t kScalesOfType, size_t kHeader, size_t kGroupCodeBytes>
+template <class Type, int kOffsetOfType, int kMostCodeOfType, size_t kScalesOfType, size_t kHeader, size_t kWordsOfType>
 struct SuperBlock : WeightCodes<Type> {
   static constexpr size_t kColumns = 256;
-  static constexpr size_t kBlockBytes = kHeader + 8 * kGroupCodeBytes;
+  static constexpr size_t kBlockBytes = kHeader + 8 * 64 * kWordsOfType;
   static constexpr int kOffset = kOffsetOfType;
   static constexpr int kMostCode = kMostCodeOfType;
   static constexpr size_t kScales = kScalesOfType;
   static constexpr bool kMins = false;
 
-  static const std::byte* group_codes(const std::byte* block, size_t group) {
-    return block + kHeader + group * kGroupCodeBytes;
+  static constexpr size_t kWords = kWordsOfType;
+  static const std::byte* words(const std::byte* block, size_t group) { return block + kHeader + group * kWords * 64; }
+  // Type says what the halves that open the block are multiplied by.
+  template <class V>
+  [[gnu::always_inline]] static typename V::F scale(const std::byte* block, size_t group, size_t half) {
+    return V::mul(V::load_f16(block), V::widen(Type::scale_factor(block, group, half)));
+  }
+  template <class V>
+  [[gnu::always_inline]] static typename V::F min(const std::byte* block, size_t group, size_t half) {
+    return V::mul(V::load_f16(block + kScaleBytes), V::widen(Type::min_factor(block, group, half)));
   }
 };
 
 // Q4_K and Q5_K: a pair is the scale's and the minimum's factor of a group.
-template <class Type, int kMostCodeOfType, size_t kGroupCodeBytes>
-struct AffineSuperBlock : SuperBlock<Type, 0, kMostCodeOfType, 1, 2 * kScaleBytes + kPairBytes, kGroupCodeBytes> {
+template <class Type, int kMostCodeOfType, size_t kWordsOfType>
+struct AffineSuperBlock : SuperBlock<Type, 0, kMostCodeOfType, 1, 2 * kScaleBytes + kPairBytes, kWordsOfType> {
   static constexpr bool kMins = true;
 
-  template <class V>
-  [[gnu::always_inline]] static typename V::F scale(const std::byte* block, size_t group, size_t) {
-    return V::mul(V::load_f16(block), V::widen(number_of_pair(block + 2 * kScaleBytes, group, 0)));
+  [[gnu::always_inline]] static Bytes16 scale_factor(const std::byte* block, size_t group, size_t) {
+    return number_of_pair(block + 2 * kScaleBytes, group, 0);
   }
-  template <class V>
-  [[gnu::always_inline]] static typename V::F min(const std::byte* block, size_t group, size_t) {
-    return V::mul(V::load_f16(block + kScaleBytes), V::widen(number_of_pair(block + 2 * kScaleBytes, group, 1)));
+  [[gnu::always_inline]] static Bytes16 min_factor(const std::byte* block, size_t group, size_t) {
+    return number_of_pair(block + 2 * kScaleBytes, group, 1);
   }
 };
 
-struct WeightsQ4_K : AffineSuperBlock<WeightsQ4_K, 15, kCodeBytes4> {
-  template <class V>
-  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t group, size_t step, size_t part) {
-    return code_of_4<V>(group_codes(block, group), step, part);
+struct WeightsQ4_K : AffineSuperBlock<WeightsQ4_K, 15, 4> {
+  template <class V, class Words>
+  [[gnu::always_inline]] static typename V::I pick(const Words& words, size_t step, size_t part) {
+    return code_of_4<V>(words, step, part);
   }
 };
 
-struct WeightsQ5_K : AffineSuperBlock<WeightsQ5_K, 31, kCodeBytes5> {
-  template <class V>
-  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t group, size_t step, size_t part) {
-    return code_of_5<V>(group_codes(block, group), step, part);
+struct WeightsQ5_K : AffineSuperBlock<WeightsQ5_K, 31, 5> {
+  template <class V, class Words>
+  [[gnu::always_inline]] static typename V::I pick(const Words& words, size_t step, size_t part) {
+    return code_of_5<V>(words, step, part);
   }
 };
 
 // A signed byte per 16 columns and row.
-struct WeightsQ6_K : SuperBlock<WeightsQ6_K, 32, 63, 2, kScaleBytes + 16 * 16, kCodeBytes6> {
-  template <class V>
-  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t group, size_t step, size_t part) {
-    return code_of_6<V>(group_codes(block, group), step, part);
+struct WeightsQ6_K : SuperBlock<WeightsQ6_K, 32, 63, 2, kScaleBytes + 16 * 16, 6> {
+  template <class V, class Words>
+  [[gnu::always_inline]] static typename V::I pick(const Words& words, size_t step, size_t part) {
+    return code_of_6<V>(words, step, part);
   }
-  template <class V>
-  [[gnu::always_inline]] static typename V::F scale(const std::byte* block, size_t group, size_t half) {
-    return V::mul(V::load_f16(block), V::widen(load_bytes16(block + kScaleBytes + (group * 2 + half) * 16)));
+  [[gnu::always_inline]] static Bytes16 scale_factor(const std::byte* block, size_t group, size_t half) {
+    return load_bytes16(block + kScaleBytes + (group * 2 + half) * 16);
   }
 };
 
 // A pair is the factors of a group's two scales, plus 32.
-struct WeightsQ3_K : SuperBlock<WeightsQ3_K, 4, 7, 2, kScaleBytes + kPairBytes, kCodeBytes3> {
-  template <class V>
-  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t group, size_t step, size_t part) {
-    return code_of_3<V>(group_codes(block, group), step, part);
+struct WeightsQ3_K : SuperBlock<WeightsQ3_K, 4, 7, 2, kScaleBytes + kPairBytes, 3> {
+  template <class V, class Words>
+  [[gnu::always_inline]] static typename V::I pick(const Words& words, size_t step, size_t part) {
+    return code_of_3<V>(words, step, part);
   }
-  template <class V>
-  [[gnu::always_inline]] static typename V::F scale(const std::byte* block, size_t group, size_t half) {
-    return V::mul(V::load_f16(block), V::widen(number_of_pair(block + kScaleBytes, group, half) - 32));
+  [[gnu::always_inline]] static Bytes16 scale_factor(const std::byte* block, size_t group, size_t half) {
+    return number_of_pair(block + kScaleBytes, group, half) - 32;
   }
 };
 
 // A byte per 16 columns and row: the scale's factor in the low nibble, the minimum's in the high one.
-struct WeightsQ2_K : SuperBlock<WeightsQ2_K, 0, 3, 2, 2 * kScaleBytes + 16 * 16, kCodeBytes2> {
+struct WeightsQ2_K : SuperBlock<WeightsQ2_K, 0, 3, 2, 2 * kScaleBytes + 16 * 16, 2> {
   static constexpr bool kMins = true;
 
-  template <class V>
-  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t group, size_t step, size_t part) {
-    return code_of_2<V>(group_codes(block, group), step, part);
+  template <class V, class Words>
+  [[gnu::always_inline]] static typename V::I pick(const Words& words, size_t step, size_t part) {
+    return code_of_2<V>(words, step, part);
   }
-  template <class V>
-  [[gnu::always_inline]] static typename V::F scale(const std::byte* block, size_t group, size_t half) {
-    return V::mul(V::load_f16(block), V::widen(factors(block, group, half) & 0x0f));
+  [[gnu::always_inline]] static Bytes16 scale_factor(const std::byte* block, size_t group, size_t half) {
+    return factors(block, group, half) & 0x0f;
   }
-  template <class V>
-  [[gnu::always_inline]] static typename V::F min(const std::byte* block, size_t group, size_t half) {
-    return V::mul(V::load_f16(block + kScaleBytes), V::widen(bytes_shifted_right(factors(block, group, half), 4) & 0x0f));
+  [[gnu::always_inline]] static Bytes16 min_factor(const std::byte* block, size_t group, size_t half) {
+    return bytes_shifted_right(factors(block, group, half), 4) & 0x0f;
   }
-  static Bytes16 factors(const std::byte* block, size_t group, size_t half) {
+  [[gnu::always_inline]] static Bytes16 factors(const std::byte* block, size_t group, size_t half) {
     return load_bytes16(block + 2 * kScaleBytes + (group * 2 + half) * 16);
   }
 };
 
 // 6-bit factors, plus 32: low nibbles of two groups in byte 16 (group / 2) + r, then two bits of four groups in byte
 // 64 + 16 (group / 4) + r.
-struct WeightsIQ4_XS : SuperBlock<WeightsIQ4_XS, 128, 241, 1, kScaleBytes + 6 * 16, kCodeBytes4> {
-  template <class V>
-  [[gnu::always_inline]] static typename V::I code(const std::byte* block, size_t group, size_t step, size_t part) {
-    return code_of_iq4<V>(group_codes(block, group), step, part);
+struct WeightsIQ4_XS : SuperBlock<WeightsIQ4_XS, 128, 241, 1, kScaleBytes + 6 * 16, 4> {
+  template <class V, class Words>
+  [[gnu::always_inline]] static typename V::I pick(const Words& words, size_t step, size_t part) {
+    return code_of_iq4<V>(words, step, part);
   }
-  template <class V>
-  [[gnu::always_inline]] static typename V::F scale(const std::byte* block, size_t group, size_t) {
+  [[gnu::always_inline]] static Bytes16 scale_factor(const std::byte* block, size_t group, size_t) {
     const std::byte* p = block + kScaleBytes;
     const Bytes16 low = bytes_shifted_right(load_bytes16(p + group / 2 * 16), group % 2 * 4) & 0x0f;
     const Bytes16 high = bytes_shifted_right(load_bytes16(p + 64 + group / 4 * 16), group % 4 * 2) & 0x03;
-    return V::mul(V::load_f16(block), V::widen((low | bytes_shifted_left(high, 4)) - 32));
+    return (low | bytes_shifted_left(high, 4)) - 32;
   }
 };
 

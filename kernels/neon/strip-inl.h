@@ -157,6 +157,7 @@ struct StripNeon {
     for (size_t p = 0; p < 4; ++p) codes.part[p] = vreinterpretq_s32_u8(load_bytes(bytes + p * 16));
     return codes;
   }
+  static I load_once(const std::byte* p) { return load_codes(p); }
   static void store_codes(std::byte* bytes, I a) {
     SISKIN_UNROLL
     for (size_t p = 0; p < 4; ++p) vst1q_s32(reinterpret_cast<int32_t*>(bytes) + p * 4, a.part[p]);
