@@ -30,6 +30,7 @@ struct RealFile {
 constexpr RealFile kFiles[] = {
     {"gemma-3-270m-q4_k_m.gguf", 236, 13041174297724556988U, 310431, 4775974833339303U},
     {"qwen2.5-coder-0.5b-instruct-q4_k_m.gguf", 291, 10374633317378162984U, 309009, 654967062668427U},
+    {"qwen2.5-coder-1.5b-q4_k_m.gguf", 339, 15465494553897095284U, 309009, 654967062668427U},
 };
 
 std::filesystem::path real_models() {
