@@ -6,6 +6,7 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
+#include "kernels/avx512/attention_bf16-inl.h"
 #include "kernels/avx512/lanes_bf16-inl.h"
 #include "kernels/avx512/matmul_bf16-inl.h"
 #include "kernels/isa_tables.h"
@@ -14,5 +15,6 @@
 constinit const siskin::KernelTable siskin::kTableAvx512Bf16 = {
     .matmul_any_bf16 = matmul_any_dots<LanesAvx512Bf16>,
     .round_bf16 = round_bf16,
-    .bf16_rows = {.bf16 = 16, .fp8 = 16},
+    .attention_bf16 = attention_bf16<xsimd::avx512bw>,
+    .bf16_rows = {.bf16 = 16, .fp8 = 16, .attention = 32},
 };

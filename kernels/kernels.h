@@ -74,6 +74,8 @@ struct Bf16Rows {
   size_t f16 = 0;
   size_t fp8 = 0;
   size_t blocks = 0;  // every type with int8 activations
+  size_t attention =
+      0;  // not a matmul: rows of a call of attention, from which on it is attention_bf16's, unless K and V are F32
 };
 
 // Per block b of 32: scale = max|x| / 127, q = round_half_even(x / scale) (as x * (127 / max|x|)), sum = sum q,
@@ -221,6 +223,17 @@ struct AttentionArgs {
   uint32_t kv_head = 0;
 };
 using AttentionFn = void (*)(const AttentionArgs& args) noexcept;
+
+// attention_bf16, for rows of a prompt: the same with both factors of each product rounded to bf16, to nearest even and
+// denormals to zero,
+//   out[i] = sum_p w_p bf16(V[p]) / (sum_p w_p + exp(sink[i] - largest)),  w_p = bf16(exp(scale * bf16(q[i]).bf16(K[p]) -
+//   largest))
+// largest being that of the spans so far: when a span raises it, the sums before it are multiplied by exp of the difference.
+// The sums are f32, of exact products, in any fixed order; the weights of both are the rounded ones, so they add up to one.
+// Rounding costs 2^-9 of each factor, independently. What some row of a call sees is multiplied by 0 for the others, and must
+// be finite. REQUIRES, beside attention's: keys and values that lie apart, not in F32; no partials; key_dim, value_dim <=
+// kMaxBf16HeadDim.
+inline constexpr size_t kMaxBf16HeadDim = 256;
 
 // One row's spans merged: with M = max of both, sums = sums * exp(largest - M) + sums' * exp(largest' - M), total likewise;
 // then out = sums / (total + exp(sink - largest)). Spans whose total is 0 are passed over.  REQUIRES: one is not.

@@ -20,6 +20,7 @@ void overlay(KernelTable& table, const KernelTable& own) {
   if (own.bf16_rows.f16 != 0) table.bf16_rows.f16 = own.bf16_rows.f16;
   if (own.bf16_rows.fp8 != 0) table.bf16_rows.fp8 = own.bf16_rows.fp8;
   if (own.bf16_rows.blocks != 0) table.bf16_rows.blocks = own.bf16_rows.blocks;
+  if (own.bf16_rows.attention != 0) table.bf16_rows.attention = own.bf16_rows.attention;
 }
 
 std::vector<Isa> build_isas() {

@@ -147,12 +147,22 @@ struct TileRows {
   size_t n = 0;
 };
 
+// Long tiles may go to bf16 (kernels.h, Bf16Rows). A slice's last tile, if it is short, does not: its tokens are as few as a
+// batch's of decoding.
+AttentionFn attention_of(const StepContext& ctx, const Tile& tile, size_t rows) {
+  const size_t from = ctx.kernels.bf16_rows.attention;
+  const bool fits = !ctx.spec.is_latent() && std::max(ctx.spec.key_width(), ctx.spec.value_width()) <= kMaxBf16HeadDim;
+  const bool bf16 = from != 0 && rows >= from && fits && tile.slice->state->type() != DType::F32;
+  return bf16 ? ctx.kernels.attention_bf16 : ctx.kernels.attention;
+}
+
 // Runs the kernel over all rows of a tile, in parts where a group is wider than the kernel takes.
 void attend_tile(StepContext& ctx, size_t layer, const HeadGroups& groups, const Tile& tile, size_t group, float* partials,
                  size_t span) {
   const ModelSpec& spec = ctx.spec;
   const size_t kv_head = groups.kv_head(group), row_size = spec.value_width() + 2;
   TileRows rows;
+  const AttentionFn attention = attention_of(ctx, tile, tile.n * groups.heads);
   AttentionArgs args;
   args.q = rows.q;
   args.out = rows.out;
@@ -172,7 +182,7 @@ void attend_tile(StepContext& ctx, size_t layer, const HeadGroups& groups, const
   const auto flush = [&] {
     if (rows.n == 0) return;
     args.n_rows = rows.n;
-    ctx.kernels.attention(args);
+    attention(args);
     if (partials != nullptr) args.partials += rows.n * row_size;
     rows.n = 0;
   };

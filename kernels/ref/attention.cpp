@@ -148,6 +148,40 @@ void attend_row(const AttentionArgs& args, size_t i) {
   sum.divide(args.sinks == nullptr ? nullptr : args.sinks[i], args.out[i], args.value_dim);  // last, because out[i] may be q[i]
 }
 
+void round_to_bf16(float* x, size_t n) {
+  uint16_t halves[kMaxBf16HeadDim + kQuantBlock];
+  round_bf16(x, n, halves);
+  for (size_t d = 0; d < n; ++d) x[d] = f32_from_bf16(halves[d]);
+}
+
+// A span's weights are relative to the largest score so far.
+void add_span_bf16(const AttentionArgs& args, const float* q, size_t begin, size_t end, Partial& sum) {
+  float scores[kAttentionSpan], row[kMaxHeadDim];
+  for (size_t p = begin; p < end; ++p) {
+    load_key(args, p, row);
+    round_to_bf16(row, args.key_dim);
+    float dot = 0.0f;
+    for (size_t d = 0; d < args.key_dim; ++d) dot += q[d] * row[d];
+    scores[p - begin] = dot * args.scale;
+  }
+  float largest = *std::max_element(scores, scores + (end - begin));
+  if (sum.total != 0.0f) {
+    largest = std::max(largest, sum.largest);
+    const float by = std::exp(sum.largest - largest);
+    for (size_t d = 0; d < args.value_dim; ++d) sum.sums[d] *= by;
+    sum.total *= by;
+  }
+  sum.largest = largest;
+  for (size_t p = begin; p < end; ++p) {
+    float weight = std::exp(scores[p - begin] - largest);
+    round_to_bf16(&weight, 1);
+    sum.total += weight;
+    load_value(args, p, row);
+    round_to_bf16(row, args.value_dim);
+    for (size_t d = 0; d < args.value_dim; ++d) sum.sums[d] += weight * row[d];
+  }
+}
+
 }  // namespace
 
 void kv_store(const KvStoreArgs& args) noexcept {
@@ -158,6 +192,21 @@ void kv_store(const KvStoreArgs& args) noexcept {
 
 void attention(const AttentionArgs& args) noexcept {
   for (size_t i = 0; i < args.n_rows; ++i) attend_row(args, i);
+}
+
+void attention_bf16(const AttentionArgs& args) noexcept {
+  for (size_t i = 0; i < args.n_rows; ++i) {
+    float q[kMaxBf16HeadDim];
+    std::copy_n(args.q[i], args.key_dim, q);
+    round_to_bf16(q, args.key_dim);
+    Partial sum;
+    for (size_t span = 0; span * kAttentionSpan < args.limit[i]; ++span) {
+      const size_t begin = std::max<size_t>(args.first ? args.first[i] : 0, span * kAttentionSpan);
+      const size_t end = std::min<size_t>(args.limit[i], (span + 1) * kAttentionSpan);
+      if (begin < end) add_span_bf16(args, q, begin, end, sum);
+    }
+    sum.divide(args.sinks == nullptr ? nullptr : args.sinks[i], args.out[i], args.value_dim);
+  }
 }
 
 void attention_merge(const AttentionMergeArgs& args) noexcept {

@@ -39,6 +39,7 @@ size_t argmax(const float* x, size_t n) noexcept;
 // attention.cpp
 void kv_store(const KvStoreArgs& args) noexcept;
 void attention(const AttentionArgs& args) noexcept;
+void attention_bf16(const AttentionArgs& args) noexcept;
 void attention_merge(const AttentionMergeArgs& args) noexcept;
 
 }  // namespace siskin::ref

@@ -36,6 +36,7 @@ constinit const KernelTable kTableRef = {
     .argmax = ref::argmax,
     .kv_store = ref::kv_store,
     .attention = ref::attention,
+    .attention_bf16 = ref::attention_bf16,
     .attention_merge = ref::attention_merge,
 };
 

@@ -73,6 +73,7 @@ void count_store(const KvStoreArgs& args) noexcept {
   base.kv_store(args);
 }
 
+template <AttentionFn KernelTable::*Kernel>
 void count_attention(const AttentionArgs& args) noexcept {
   {
     const std::lock_guard lock(mutex);
@@ -91,7 +92,7 @@ void count_attention(const AttentionArgs& args) noexcept {
       reads.flops += (stop - start) * 2 * (args.key_dim + args.value_dim);
     }
   }
-  base.attention(args);
+  (base.*Kernel)(args);
 }
 
 }  // namespace
@@ -135,7 +136,8 @@ const Isa& counting_isa(const Isa& underlying) {
   table.add_bias = count_bias;
   table.dot = count_dot;
   table.kv_store = count_store;
-  table.attention = count_attention;
+  table.attention = count_attention<&KernelTable::attention>;
+  table.attention_bf16 = count_attention<&KernelTable::attention_bf16>;
   take_reads();
   return isa;
 }

@@ -167,6 +167,7 @@ TEST_CASE("a step that starts inside a text sees the same window as one step ove
   for (const size_t batch : {size_t{512}, size_t{5}}) {
     SessionOptions options;
     options.batch = batch;
+    options.deterministic = true;
     auto session = Session::create(model, options);
     REQUIRE(session);
     const auto id = (*session)->submit(request);

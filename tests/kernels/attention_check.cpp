@@ -1,11 +1,13 @@
 // Attention over KV blocks of every type against a plain softmax in f64: keys and values of different widths, values that are
 // the beginnings of their keys, sinks. Slots outside a row's positions hold NaN, so that using one shows. Spans made apart and
-// merged give the same bits as one call.
+// merged give the same bits as one call. attention_bf16 against the same softmax of rounded factors.
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <string_view>
 #include <vector>
 
+#include "formats/blocks/half.h"
 #include "tests/kernels/check.h"
 #include "tests/kernels/kv_values.h"
 #include "tests/kernels/tolerance.h"
@@ -31,7 +33,7 @@ struct Cache {
   }
 
   // Positions [first, end) hold values, every other slot NaN (all bits set are one in each type; a Q8_0 block's scale).
-  void fill(Rng& rng, size_t first, size_t end) {
+  void fill(Rng& rng, size_t first, size_t end, bool values_are_one = false) {
     blocks.clear();
     const size_t k_bytes = kKvPositions * kv_row_bytes(type, key_dim), v_bytes = kKvPositions * kv_row_bytes(type, value_dim);
     const KvStoreFn store = available_isas().front().complete.kv_store;
@@ -42,6 +44,7 @@ struct Cache {
       if (!latent) std::memset(blocks[b].v, 0xff, v_bytes);
       for (size_t p = std::max(first, b * kKvPositions); p < std::min(end, (b + 1) * kKvPositions); ++p) {
         rng.fill_normal(x.data(), x.size());
+        if (values_are_one) std::fill(x.begin() + static_cast<std::ptrdiff_t>(key_dim), x.end(), 1.0f);
         store({type, x.data(), x.data() + key_dim, key_dim, value_dim, blocks[b], p % kKvPositions});
       }
     }
@@ -107,7 +110,18 @@ struct Queries {
   }
 };
 
-void expect_row(const Case& here, const Cache& cache, const Queries& rows, size_t i) {
+double exactly(double x) { return x; }
+double in_bf16(double x) {
+  const auto narrow = static_cast<float>(x);  // of a value that is one
+  return static_cast<double>(f32_from_bf16(bf16_from_f32(std::fabs(narrow) < 0x1p-126f ? 0.0f : narrow)));
+}
+
+// `round`: what becomes of queries, keys and values before they are multiplied; `tolerance`: of an output.
+using Rounding = double (*)(double);
+using Tolerance = double (*)(size_t n, double score_error, double range, double sum_abs);
+
+void expect_row(const Case& here, const Cache& cache, const Queries& rows, size_t i, Rounding round = exactly,
+                Tolerance tolerance = attention_tolerance) {
   const size_t first = rows.first[i], n = rows.limit[i] - first;
   const double scale = static_cast<double>(rows.scale);
   std::vector<double> weights(n);
@@ -115,7 +129,7 @@ void expect_row(const Case& here, const Cache& cache, const Queries& rows, size_
   for (size_t p = 0; p < n; ++p) {
     double dot = 0.0, dot_abs = 0.0;
     for (size_t d = 0; d < cache.key_dim; ++d) {
-      const double term = static_cast<double>(rows.q[i][d]) * cache.k_at(first + p, d);
+      const double term = round(static_cast<double>(rows.q[i][d])) * round(cache.k_at(first + p, d));
       dot += term;
       dot_abs += std::fabs(term);
     }
@@ -133,11 +147,11 @@ void expect_row(const Case& here, const Cache& cache, const Queries& rows, size_
   for (size_t d = 0; d < cache.value_dim; ++d) {
     double want = 0.0, sum_abs = 0.0;
     for (size_t p = 0; p < n; ++p) {
-      const double term = weights[p] / total * cache.v_at(first + p, d);
+      const double term = weights[p] / total * round(cache.v_at(first + p, d));
       want += term;
       sum_abs += std::fabs(term);
     }
-    here.near(d, static_cast<double>(rows.out[i][d]), want, attention_tolerance(n, score_error, largest - smallest, sum_abs));
+    here.near(d, static_cast<double>(rows.out[i][d]), want, tolerance(n, score_error, largest - smallest, sum_abs));
   }
 }
 
@@ -154,9 +168,60 @@ size_t end_of(Rng& rng, size_t n_case) {
   return rng.between(1, n_case % 10 == 7 ? kMaxBlocks * kKvPositions : 2 * kKvPositions + 8);
 }
 
+// Each row alone gives the same bits, so that a scheduler may group rows as it likes.
+void expect_rows_alone(const Case& here, const Cache& cache, const Queries& rows, AttentionFn fn) {
+  for (size_t i = 0; i < rows.q.size(); ++i) {
+    std::vector<float> alone(cache.value_dim);
+    const float* q_row = rows.q[i].data();
+    float* out_row = alone.data();
+    AttentionArgs args = rows.args(cache);
+    args.q = &q_row;
+    args.out = &out_row;
+    args.first = &rows.first[i];
+    args.limit = &rows.limit[i];
+    if (args.sinks != nullptr) args.sinks += i;
+    args.n_rows = 1;
+    fn(args);
+    here.same_bytes("a row by itself", alone.data(), rows.out[i].data(), cache.value_dim * sizeof(float));
+  }
+}
+
 }  // namespace
 
+void check_bf16(const Kernel& kernel, AttentionFn fn) {
+  Rng rng(59);
+  Cache cache;
+  constexpr DType types[] = {DType::F16, DType::BF16, DType::Q8_0};
+  for (size_t n_case = 0; n_case < kCases; ++n_case) {
+    cache.type = types[n_case / 6 % 3];
+    choose_shape(rng, n_case, cache);
+    cache.latent = false;
+    cache.key_dim = std::min(cache.key_dim, kMaxBf16HeadDim);
+    cache.value_dim = std::min(cache.value_dim, kMaxBf16HeadDim);
+    const size_t n_rows = n_case % 20 == 18 ? kMaxAttentionRows : rng.between(1, 19);
+    const size_t end = end_of(rng, n_case), begin = n_case % 2 == 0 ? 0 : rng.below(end);
+    const bool ones = n_case % 4 == 1;
+    cache.fill(rng, begin, end, ones);
+    Queries rows(rng, n_case, n_rows, begin, end, cache);
+    if (ones) rows.sinks.clear();
+    const Case here(kernel, "%s, %zu and %zu%s, %zu rows, positions %zu to %zu", dtype_info(cache.type).name, cache.key_dim,
+                    cache.value_dim, ones ? " of ones" : "", n_rows, begin, end);
+    fn(rows.args(cache));
+    for (size_t i = 0; i < n_rows; ++i) {
+      expect_row(here, cache, rows, i, in_bf16, attention_bf16_tolerance);
+      // Weights that add up to one leave a value that all positions share as it is.
+      if (!ones) continue;
+      const double value = in_bf16(cache.v_at(rows.first[i], 0));
+      for (size_t d = 0; d < cache.value_dim; ++d) {
+        here.near(d, static_cast<double>(rows.out[i][d]), value, dot_tolerance(2 * end + 8, value));
+      }
+    }
+    expect_rows_alone(here, cache, rows, fn);
+  }
+}
+
 void check(const Kernel& kernel, AttentionFn fn) {
+  if (kernel.name == std::string_view("attention_bf16")) return check_bf16(kernel, fn);
   Rng rng(43);
   Cache cache;
   for (size_t n_case = 0; n_case < kCases; ++n_case) {
@@ -173,22 +238,7 @@ void check(const Kernel& kernel, AttentionFn fn) {
     if (from_start) args.first = nullptr;
     fn(args);
     for (size_t i = 0; i < n_rows; ++i) expect_row(here, cache, rows, i);
-
-    // Each row alone gives the same bits, so that a scheduler may group rows as it likes.
-    for (size_t i = 0; i < n_rows; ++i) {
-      std::vector<float> alone(cache.value_dim);
-      const float* q_row = rows.q[i].data();
-      float* out_row = alone.data();
-      args = rows.args(cache);
-      args.q = &q_row;
-      args.out = &out_row;
-      args.first = &rows.first[i];
-      args.limit = &rows.limit[i];
-      if (args.sinks != nullptr) args.sinks += i;
-      args.n_rows = 1;
-      fn(args);
-      here.same_bytes("a row by itself", alone.data(), rows.out[i].data(), cache.value_dim * sizeof(float));
-    }
+    expect_rows_alone(here, cache, rows, fn);
   }
 }
 

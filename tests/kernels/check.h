@@ -22,7 +22,8 @@ void check(const Kernel& kernel, DotFn fn);
 void check(const Kernel& kernel, AxpyFn fn);
 void check(const Kernel& kernel, TopKFn fn);  // order_check.cpp
 void check(const Kernel& kernel, ArgmaxFn fn);
-void check(const Kernel& kernel, AttentionFn fn);  // attention_check.cpp
+void check(const Kernel& kernel, AttentionFn fn);       // attention_check.cpp
+void check_bf16(const Kernel& kernel, AttentionFn fn);  // attention_bf16
 void check(const Kernel& kernel, AttentionMergeFn fn);
 
 }  // namespace siskin::test

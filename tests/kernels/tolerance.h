@@ -64,4 +64,10 @@ inline double attention_tolerance(size_t n, double score_error, double range, do
          kTiniest;
 }
 
+// The same with weights rounded to bf16 behind an exp that errs by 2^-18: by 2^-9 each, above and below the quotient.
+inline double attention_bf16_tolerance(size_t n, double score_error, double range, double sum_abs) {
+  constexpr double kRounding = 0x1p-9 + 0x1p-18;
+  return attention_tolerance(n, score_error, range, sum_abs) + 2.0 * kRounding * (1.0 + 2.0 * kRounding) * sum_abs;
+}
+
 }  // namespace siskin::test
