@@ -12,6 +12,7 @@
 #include "engine/quantize/hf_output.h"
 #include "engine/quantize/output_file.h"
 #include "engine/quantize/output_metadata.h"
+#include "engine/quantize/output_tensors.h"
 #include "engine/quantize/tensor_plan.h"
 #include "engine/quantize/tool_threads.h"
 #include "formats/blocks/codec.h"
@@ -26,40 +27,53 @@ namespace fs = std::filesystem;
 
 // One tensor on its way: where its rows are, and what becomes of them.
 struct TensorJob {
-  const TensorView* source;
-  DType type;
-  size_t head_dim;  // rows are reordered by heads of this size; 0: not at all
+  OutputTensor tensor;
+  DType type{};
+  size_t head_dim = 0;  // rows are reordered by heads of this size; 0: not at all
   RowRuns runs;
   bool add_one = false;  // to every value
 
-  size_t rows() const { return source->elements() / source->cols(); }
-  const std::byte* source_row(size_t row, std::vector<std::byte>& room) const {
-    const size_t from = head_dim == 0 ? row : half_split_row(row, head_dim);
-    return rows_of(*source, from / source->rows(), from % source->rows(), 1, room);
-  }
+  const TensorView& first() const { return *tensor.parts.front(); }
 };
 
+struct SourceRow {
+  DType type;
+  const std::byte* bytes;
+};
+
+SourceRow source_row(const TensorJob& job, size_t row, std::vector<std::byte>& room) {
+  size_t from = job.head_dim == 0 ? row : half_split_row(row, job.head_dim);
+  size_t part = 0;
+  for (;; ++part) {
+    const size_t rows = job.tensor.parts[part]->elements() / job.tensor.cols();
+    if (from < rows) break;
+    from -= rows;
+  }
+  const TensorView& view = *job.tensor.parts[part];
+  return {view.type, rows_of(view, from / view.rows(), from % view.rows(), 1, room)};
+}
+
 void convert_rows(const TensorJob& job, size_t first, size_t last, std::byte* out) {
-  const size_t cols = job.source->cols();
+  const size_t cols = job.tensor.cols();
   const size_t bytes = row_bytes(job.type, cols);
   std::vector<float> values(cols);
   std::vector<std::byte> room;
   for (size_t row = first; row < last; ++row, out += bytes) {
-    const std::byte* from = job.source_row(row, room);
-    if (job.type == job.source->type) {  // requantising to the same type would only add rounding
-      std::memcpy(out, from, bytes);
+    const SourceRow from = source_row(job, row, room);
+    if (job.type == from.type) {  // requantising to the same type would only add rounding
+      std::memcpy(out, from.bytes, bytes);
       continue;
     }
-    decode_row(job.source->type, from, values.data(), cols);
+    decode_row(from.type, from.bytes, values.data(), cols);
     encode_row(job.type, values.data(), out, cols);
   }
 }
 
 // A vector is one row to the writer, except that a bias of q or k is reordered element by element.
 Status convert_vector(const TensorJob& job, std::byte* out) {
-  const size_t n = job.source->elements();
+  const size_t n = job.first().elements();
   std::vector<float> values(n);
-  decode_row(job.source->type, job.source->slices[0], values.data(), n);
+  decode_row(job.first().type, job.first().slices[0], values.data(), n);
   if (job.head_dim != 0) {
     std::vector<float> ordered(n);
     for (size_t i = 0; i < n; ++i) ordered[i] = values[half_split_row(i, job.head_dim)];
@@ -71,12 +85,12 @@ Status convert_vector(const TensorJob& job, std::byte* out) {
 }
 
 Status produce_run(const TensorJob& job, tbb::task_arena& arena, size_t run, std::span<std::byte> out) {
-  if (job.type == job.source->type && !dtype_info(job.type).built) {  // integer tables pass through untouched
-    std::memcpy(out.data(), job.source->slices[0], out.size());
+  if (job.type == job.first().type && !dtype_info(job.type).built) {  // integer tables pass through untouched
+    std::memcpy(out.data(), job.first().slices[0], out.size());
     return {};
   }
-  if (job.source->shape.size() < 2) return convert_vector(job, out.data());
-  const size_t bytes = row_bytes(job.type, job.source->cols());
+  if (job.tensor.shape.size() < 2) return convert_vector(job, out.data());
+  const size_t bytes = row_bytes(job.type, job.tensor.cols());
   const size_t first = run * job.runs.rows_per_run;
   fork_join(arena, 0, job.runs.rows_per_run, 16,
             [&](size_t begin, size_t end) { convert_rows(job, first + begin, first + end, out.data() + begin * bytes); });
@@ -87,27 +101,32 @@ bool is_integer(DType type) {
   return type == DType::I8 || type == DType::I16 || type == DType::I32 || type == DType::I64 || type == DType::F64;
 }
 
-Result<TensorJob> plan_job(const ModelFile& file, const TensorView& tensor, DType asked, QuantizeReport& report) {
-  TensorJob job{&tensor, tensor.type, 0, {}, lacks_one(file, tensor)};
-  if (tensor.elements() == 0 || tensor.slices.empty()) {
-    return Error{ErrorCode::corrupt_file, file.path().string() + ": " + tensor.name + ": empty tensor"};
+Status check_part(const ModelFile& file, const TensorView& part, bool whole) {
+  const std::string where = file.path().string() + ": " + part.name;
+  if (part.elements() == 0 || part.slices.empty()) return Error{ErrorCode::corrupt_file, where + ": empty tensor"};
+  if (is_integer(part.type)) {
+    if (part.slices.size() == 1 && whole) return {};
+    return Error{ErrorCode::unsupported, where + ": integer tensor in several slices"};
   }
-  if (is_integer(tensor.type)) {
-    if (tensor.slices.size() != 1) {
-      return Error{ErrorCode::unsupported, file.path().string() + ": " + tensor.name + ": integer tensor in several slices"};
-    }
-    job.runs = {1, job.rows()};
+  if (dtype_info(part.type).built) return {};
+  return Error{ErrorCode::unsupported, where + ": type " + dtype_name(part.type) + " cannot be read yet"};
+}
+
+Result<TensorJob> plan_job(const ModelFile& file, const OutputTensor& tensor, DType asked, QuantizeReport& report) {
+  const bool whole = tensor.parts.size() == 1;
+  for (const TensorView* part : tensor.parts) SISKIN_TRY_STATUS(check_part(file, *part, whole));
+  TensorJob job{tensor, tensor.parts.front()->type, 0, {}, lacks_one(file, *tensor.parts.front())};
+  if (is_integer(job.type)) {
+    job.runs = {1, tensor.rows()};
     return job;
-  }
-  if (!dtype_info(tensor.type).built) {
-    return Error{ErrorCode::unsupported,
-                 file.path().string() + ": " + tensor.name + ": type " + dtype_name(tensor.type) + " cannot be read yet"};
   }
   TensorPlan plan = plan_tensor(tensor.name, tensor.shape, asked);
   if (!plan.fallback.empty()) report.fallbacks.push_back(std::move(plan.fallback));
   job.type = plan.type;
-  SISKIN_TRY(job.head_dim, reorder_head_dim(file, tensor));
-  job.runs = cut_rows(job.rows(), row_bytes(job.type, tensor.cols()));
+  if (whole) {  // no architecture that keeps some as one orders their rows anew
+    SISKIN_TRY(job.head_dim, reorder_head_dim(file, job.first()));
+  }
+  job.runs = cut_rows(tensor.rows(), row_bytes(job.type, tensor.cols()));
   return job;
 }
 
@@ -166,7 +185,7 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   std::vector<GgufTensorSource> sources;
   uint64_t params = 0;
   uint64_t tensor_bytes = 0;
-  for (const TensorView& tensor : file.tensors()) {
+  for (const OutputTensor& tensor : output_tensors(file)) {
     SISKIN_TRY(const TensorJob job, plan_job(file, tensor, asked.of(tensor.name, model), report));
     GgufTensorSource source;
     source.name = tensor.name;
@@ -176,7 +195,7 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
     source.slice_bytes = job.runs.rows_per_run * row_bytes(job.type, tensor.cols());
     source.produce = [job, &arena](size_t run, std::span<std::byte> bytes) { return produce_run(job, arena, run, bytes); };
     ++report.types[dtype_name(job.type)];
-    params += tensor.elements();
+    params += tensor.rows() * tensor.cols();
     tensor_bytes += source.n_slices * source.slice_bytes;
     sources.push_back(std::move(source));
   }

@@ -3,9 +3,12 @@
 
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "formats/blocks/codec.h"
+#include "formats/gguf.h"
 #include "formats/model_file.h"
 #include "tests/engine/tools_data.h"
 
@@ -122,6 +125,37 @@ TEST_CASE("a Hugging Face folder becomes the same GGUF as its own converter made
     const MetaValue* got = ours->metadata().find(key);
     REQUIRE(got != nullptr);
     CHECK(*got == value);
+  }
+}
+
+TEST_CASE("DBRX keeps q, k and v as one matrix, from a folder and from a file", "[quantize]") {
+  const auto in = places::golden() / "families/dbrx";
+  const auto source = ModelFile::open(in);
+  REQUIRE(source);
+  const TempFolder folder;
+  REQUIRE(quantize_model(in, folder / "f16.gguf", to_type("f16")));
+  REQUIRE(quantize_model(folder / "f16.gguf", folder / "q8_0.gguf", to_type("q8_0")));
+  for (const auto& [name, type] : {std::pair{"f16.gguf", DType::F16}, {"q8_0.gguf", DType::Q8_0}}) {
+    const std::string bytes = tools_test::read_file(folder / name);
+    const auto written = parse_gguf(std::as_bytes(std::span(bytes)), name);
+    REQUIRE(written);
+    size_t fused = 0;
+    for (const TensorView& tensor : written->tensors) {
+      CAPTURE(name, tensor.name);
+      for (const char* part : {"attn_q.weight", "attn_k.weight", "attn_v.weight"}) CHECK_FALSE(tensor.name.ends_with(part));
+      if (!tensor.name.ends_with("attn_qkv.weight")) continue;
+      ++fused;
+      CHECK(tensor.shape == Shape{64, 32});
+      CHECK(tensor.type == type);
+      std::string expected;
+      for (const char* part : {"attn_q.weight", "attn_k.weight", "attn_v.weight"}) {
+        const TensorView* view = source->find(tensor.name.substr(0, tensor.name.find("attn_qkv")) + part);
+        REQUIRE(view != nullptr);
+        expected += encoded(*view, type);
+      }
+      CHECK(bytes_of(tensor) == expected);
+    }
+    CHECK(fused == 2);
   }
 }
 

@@ -65,6 +65,7 @@ Status describe(const HfConfigReader& config, const HfFamily& family, Metadata& 
   if (power != 1.0)
     return unsupported_file(config.file(), "'moe_normalize_expert_weights' other than 1 and null is not supported");
   metadata.set(family.key("expert_weights_norm"), normalise);
+  metadata.set(family.key("attention.clamp_kqv"), 0.0);  // llama.cpp asks for the key, and takes 0 for none
   return set_qkv_clamp(config, family, metadata);
 }
 
