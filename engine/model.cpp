@@ -73,6 +73,7 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
   uint64_t tensor_bytes = 0, most = 0;
   for (const TensorView& view : file.tensors()) {
     TypeTotals& totals = info.tensors_by_type[dtype_name(view.type)];
+  info.notes.assign(file.notes().begin(), file.notes().end());
     totals.tensors += 1;
     totals.params += view.elements();
     const uint64_t bytes = (view.slice_bytes + view.scales.bytes(view.rows())) * view.slices.size();

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <siskin/result.h>
@@ -37,6 +38,8 @@ class ModelFile {
   const Metadata& metadata() const;
   std::span<const TensorView> tensors() const;
   const TensorView* find(std::string_view name) const;  // nullptr when absent
+  // What of the files is not shown here, for their owner to read: a line each.
+  std::span<const std::string> notes() const;
   size_t file_bytes() const;                            // all files of the model that hold weights
   // Tells the kernel that the pages of this tensor will not be read again (they were packed).
   void release(const TensorView& tensor) const;

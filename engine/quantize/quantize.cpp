@@ -181,6 +181,7 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   }
 
   QuantizeReport report;
+  report.notes.assign(file.notes().begin(), file.notes().end());
   tbb::task_arena arena(tool_threads(options.threads));
   std::vector<GgufTensorSource> sources;
   uint64_t params = 0;

@@ -39,7 +39,8 @@ nlohmann::ordered_json to_document(const ModelInfo& info) {
           {"kv_bytes_per_token", info.kv_bytes_per_token},
           {"memory_needed_bytes", info.memory_needed_bytes},
           {"ctx", info.ctx},
-          {"tensors_by_type", std::move(types)}};
+          {"tensors_by_type", std::move(types)},
+          {"notes", info.notes}};
 }
 
 void print_text(const ModelInfo& info) {
@@ -74,6 +75,7 @@ int inspect_command(int argc, const char* const* argv) {
 
   const auto info = Model::inspect(line.flags.model, line.flags.ctx);
   if (!info) return line.fail(info.error());
+  for (const std::string& note : info.notes) row("note", note);
   if (line.flags.json) return line.print_json(to_document(*info));
   print_text(*info);
   return line.finish_stdout();

@@ -25,10 +25,12 @@ int write_model(CommandLine& line, const std::string& command, const std::string
   if (line.flags.json)
     return line.print_json({{"types", report->types},
                             {"fallbacks", report->fallbacks},
+                            {"notes", report->notes},
                             {"bits_per_weight", report->bits_per_weight},
                             {"bytes", report->bytes},
                             {"seconds", report->seconds}});
   for (const std::string& fallback : report->fallbacks) fmt::print("fallback  {}\n", fallback);
+  for (const std::string& note : report->notes) fmt::print("note      {}\n", note);
   for (const auto& [type, tensors] : report->types) fmt::print("tensors   {}: {}\n", type, tensors);
   fmt::print("wrote     {}: {}, {:.2f} bits per weight, {:.2f} s\n", out, human_bytes(static_cast<double>(report->bytes)),
              report->bits_per_weight, report->seconds);

@@ -1,4 +1,7 @@
 // Opens a Hugging Face folder: config.json, then model.safetensors or the shards of its index.
+#include <algorithm>
+#include <map>
+#include <string_view>
 #include <system_error>
 
 #include "formats/files/error_text.h"
@@ -40,8 +43,16 @@ Result<HfShard> open_shard(const fs::path& path) {
   return HfShard{std::move(file), std::move(contents)};
 }
 
-void collect(const HfShard& shard, std::vector<HfTensor>& tensors) {
+// Those of the text model; the others are counted by what their names begin with.
+void collect(const HfShard& shard, std::span<const std::string_view> others, std::vector<HfTensor>& tensors,
+             std::map<std::string_view, size_t>& left_out) {
   for (const SafetensorsEntry& entry : shard.contents.tensors) {
+    const auto other =
+        std::find_if(others.begin(), others.end(), [&](std::string_view prefix) { return entry.name.starts_with(prefix); });
+    if (other != others.end()) {
+      ++left_out[*other];
+      continue;
+    }
     tensors.push_back({&entry, shard.file.bytes().data() + entry.begin, &shard.file.name()});
   }
 }
@@ -97,8 +108,12 @@ Result<ModelParts> open_hf_folder(const fs::path& folder) {
   SISKIN_TRY(const HfConfig config, open_config(folder));
   SISKIN_TRY(std::vector<HfShard> shards, open_hf_shards(folder));
   std::vector<HfTensor> tensors;
-  for (const HfShard& shard : shards) collect(shard, tensors);
+  std::map<std::string_view, size_t> left_out;
+  for (const HfShard& shard : shards) collect(shard, config.family->names.others, tensors, left_out);
   ModelParts parts;
+  for (const auto& [prefix, n] : left_out) {
+    parts.notes.push_back(std::string(prefix) + "* left out (tensors: " + std::to_string(n) + "): only the text model is read");
+  }
   SISKIN_TRY(parts.tensors, gguf_tensors_from_hf(tensors, config, folder.string()));
   parts.metadata = config.metadata;
   for (HfShard& shard : shards) parts.files.push_back(std::move(shard.file));

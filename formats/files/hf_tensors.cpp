@@ -72,7 +72,7 @@ class Gatherer {
     if (name.starts_with("mtp_")) return {};  // ERNIE's blocks for drafting several tokens at once
     if (name == names_.embedding) return add_whole(tensor, {0, "token_embd.weight"});
     if (name == names_.norm) return add_whole(tensor, {kAfterBlocks, "output_norm.weight"});
-    if (name == "lm_head.weight") return add_whole(tensor, {kAfterBlocks, "output.weight"});
+    if (name == names_.head) return add_whole(tensor, {kAfterBlocks, "output.weight"});
     if (name.starts_with(names_.layers)) return add_of_block(tensor, without_prefix(name, names_.layers));
     return no_place(tensor);
   }
@@ -81,7 +81,7 @@ class Gatherer {
   Status settle_head(bool tied) {
     const Place embedding(0, "token_embd.weight"), head(kAfterBlocks, "output.weight");
     if (!tied && !found_.contains(head)) {
-      return corrupt_file(folder_, "no tensor 'lm_head.weight', and config.json does not tie the embeddings");
+      return corrupt_file(folder_, "no tensor " + in_quotes(names_.head) + ", and config.json does not tie the embeddings");
     }
     if (!tied) return {};
     auto stray = found_.extract(head);

@@ -90,6 +90,8 @@ const TensorView* ModelFile::find(std::string_view name) const {
   return found == state_->index.end() ? nullptr : &state_->parts.tensors[found->second];
 }
 
+std::span<const std::string> ModelFile::notes() const { return state_->parts.notes; }
+
 size_t ModelFile::file_bytes() const {
   size_t total = 0;
   for (const MappedFile& file : state_->parts.files) total += file.bytes().size();

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "formats/files/mapped_file.h"
@@ -19,6 +20,7 @@ struct ModelParts {
   Metadata metadata;
   std::vector<TensorView> tensors;    // slices point into `files`
   std::optional<RopePairing> packed;  // of a packed file: what it says
+  std::vector<std::string> notes;     // what was left out, a line each
 };
 
 // A GGUF file; where it is one part of several (split.count > 1), all of them, wherever in the row `path` stands.

@@ -6,10 +6,12 @@
 #include <siskin/session.h>
 
 #include <catch2/catch.hpp>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "engine/model_impl.h"
+#include "formats/safetensors.h"
 #include "kernels/select.h"
 #include "tests/engine/counting_table.h"
 #include "tests/engine/sessions.h"
@@ -223,6 +225,44 @@ TEST_CASE("windows longer than a span give the same logits whole, cut into spans
       CHECK(difference <= 1e-5f * largest);
     }
   }
+}
+
+TEST_CASE("a text model beside a vision model is read, and what is left out is said", "[parity]") {
+  const tools_test::TempFolder folder;
+  const auto text_config = nlohmann::json::parse(tools_test::read_file(golden("llama4") / "config.json"));
+  std::ofstream(folder / "config.json") << nlohmann::json{{"model_type", "llama4"},
+                                                          {"architectures", {"Llama4ForConditionalGeneration"}},
+                                                          {"text_config", text_config},
+                                                          {"vision_config", {{"hidden_size", 1}}},
+                                                          {"tie_word_embeddings", false}};
+  const std::string bytes = tools_test::read_file(golden("llama4") / "model.safetensors");
+  const auto contents = parse_safetensors(std::as_bytes(std::span(bytes)), "model.safetensors");
+  REQUIRE(contents);
+  std::vector<GgufTensorSource> tensors;
+  const auto add = [&](const std::string& name, const SafetensorsEntry& entry) {
+    tensors.push_back({name, *entry.type, entry.shape, 1, entry.end - entry.begin, {}});
+    tensors.back().produce = [&bytes, at = entry.begin](size_t, std::span<std::byte> out) -> Status {
+      std::memcpy(out.data(), bytes.data() + at, out.size());
+      return {};
+    };
+  };
+  for (const SafetensorsEntry& entry : contents->tensors) add("language_model." + entry.name, entry);
+  for (const char* name : {"vision_model.class_embedding", "vision_model.model.layers.0.mlp.fc1.weight",
+                           "multi_modal_projector.linear_1.weight"}) {
+    add(name, contents->tensors.front());
+  }
+  REQUIRE(write_safetensors(folder / "model.safetensors", {}, tensors));
+  const auto model = load(folder.path(), "");
+  CHECK((logits_of(model, text(30)) == logits_of(load(golden("llama4"), ""), text(30))));
+  const std::vector<std::string> notes = {"multi_modal_projector.* left out (tensors: 1): only the text model is read",
+                                          "vision_model.* left out (tensors: 2): only the text model is read"};
+  CHECK(model->info().notes == notes);
+  QuantizeOptions options;
+  options.type = "f16";
+  const auto report = quantize_model(folder.path(), folder / "converted.gguf", options);
+  REQUIRE(report);
+  CHECK(report->notes == notes);
+  CHECK((logits_of(load(folder / "converted.gguf", ""), text(30)) == logits_of(model, text(30))));
 }
 
 TEST_CASE("packed and converted folders give the folder's logits", "[parity]") {

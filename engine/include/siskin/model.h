@@ -48,6 +48,7 @@ struct ModelInfo {
 };
 
 struct LoadOptions {
+  std::vector<std::string> notes;  // what of the files is not read: "vision_model.* left out (tensors: 34): ..."
   unsigned threads = 0;  // for packing; 0: usable_threads()
   std::string isa;       // empty: SISKIN_ISA, or the best this CPU has
   size_t ctx = 0;        // for the memory check; 0: min(trained context, 4096)

@@ -26,6 +26,7 @@ struct QuantizeOptions {
 struct QuantizeReport {
   std::map<std::string, uint64_t> types;   // tensors by type
   std::vector<std::string> fallbacks;      // "blk.0.ffn_down.weight: 40 columns, q4_0 needs 32: f16"
+  std::vector<std::string> notes;          // what of the input is not in the output: "vision_model.* left out (tensors: 34): ..."
   double bits_per_weight = 0;
   uint64_t bytes = 0;                      // of the file written
   double seconds = 0;

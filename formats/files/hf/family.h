@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "formats/files/hf/config_reader.h"
 #include "formats/metadata.h"
@@ -25,6 +26,9 @@ struct HfNames {
   const char* layers = "layers.";
   const char* embedding = "embed_tokens.weight";
   const char* norm = "norm.weight";
+  const char* head = "lm_head.weight";
+  // Begins the names of what is no part of the text model, where there is such; it is left out, and the reader is told.
+  std::span<const std::string_view> others = {};
 };
 
 // Where a folder differs from GGUF in what its layers number.
@@ -70,7 +74,7 @@ extern const HfFamily kHfGraniteMoe, kHfGraniteMoeShared;
 extern const HfFamily kHfHunyuanMoe;
 extern const HfFamily kHfMiniMaxM2;
 extern const HfFamily kHfLlama, kHfMistral, kHfMixtral;
-extern const HfFamily kHfLlama4;
+extern const HfFamily kHfLlama4, kHfLlama4Conditional;
 extern const HfFamily kHfOlmoe;
 extern const HfFamily kHfQwen2, kHfQwen2Moe, kHfQwen3Moe;
 // All of them.

@@ -1,4 +1,4 @@
-// Llama 4, its text model by itself.
+// Llama 4, its text model: by itself, or beside a vision model, which is left out.
 #include "formats/files/error_text.h"
 #include "formats/files/hf/family.h"
 #include "formats/try.h"
@@ -19,6 +19,18 @@ constexpr HfRename kTensors[] = {
     {"feed_forward.up_proj.weight", "ffn_up.weight"},
     {"feed_forward.down_proj.weight", "ffn_down.weight"},
 };
+
+constexpr std::string_view kVision[] = {"vision_model.", "multi_modal_projector."};
+
+// Its text model's own members, with what the file says of all of its models.
+json text_config(const json& config) {
+  const auto text = config.find("text_config");
+  json out = text == config.end() || !text->is_object() ? json::object() : *text;
+  for (const char* shared : {"quantization_config", "tie_word_embeddings"}) {
+    if (config.contains(shared) && !out.contains(shared)) out[shared] = config[shared];
+  }
+  return out;
+}
 
 // Lists by layer are in the file beside the periods that they follow: one that does not is another model.
 Status check_layers(const HfConfigReader& config, uint64_t layers, uint64_t moe_step, uint64_t rope_period) {
@@ -72,9 +84,7 @@ Status describe(const HfConfigReader& config, const HfFamily& family, Metadata& 
   return {};
 }
 
-}  // namespace
-
-const HfFamily kHfLlama4 = {.model_type = "llama4_text",
+constexpr HfFamily kText = {.model_type = "llama4_text",
                             .architecture = "Llama4ForCausalLM",
                             .gguf = "llama4",
                             .context_length = 131072,
@@ -84,5 +94,21 @@ const HfFamily kHfLlama4 = {.model_type = "llama4_text",
                             .rope_theta = 5e5,
                             .describe = describe,
                             .tensors = kTensors};
+
+constexpr HfFamily beside_vision() {
+  HfFamily family = kText;
+  family.model_type = "llama4";
+  family.architecture = "Llama4ForConditionalGeneration";
+  family.names.prefix = "language_model.model.";
+  family.names.head = "language_model.lm_head.weight";
+  family.names.others = kVision;
+  family.in_common_names = text_config;
+  return family;
+}
+
+}  // namespace
+
+const HfFamily kHfLlama4 = kText;
+constinit const HfFamily kHfLlama4Conditional = beside_vision();
 
 }  // namespace siskin
