@@ -57,7 +57,9 @@ Status describe_latents(const HfConfigReader& config, const HfFamily& family, Me
   SISKIN_TRY(const uint64_t unrotated, config.count_or("qk_nope_head_dim", 128));
   SISKIN_TRY(const uint64_t values, config.count_or("v_head_dim", 128));
   metadata.set(family.key("attention.kv_lora_rank"), rank);
-  if (config.find("q_lora_rank") != nullptr) {  // null: the queries are not factored
+  // null: the queries are not factored, which llama.cpp wants to be told but of the models that it knows by their layers.
+  metadata.set(family.key("attention.q_lora_rank"), uint64_t{0});
+  if (config.find("q_lora_rank") != nullptr) {
     SISKIN_TRY(const uint64_t q_rank, config.count("q_lora_rank"));
     metadata.set(family.key("attention.q_lora_rank"), q_rank);
   }
