@@ -61,6 +61,9 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
   info.d_ff = spec.d_ff;
   info.n_experts = spec.n_experts;
   info.top_k = spec.top_k;
+  info.d_expert = spec.d_expert;
+  info.d_shared = spec.d_shared;
+  for (size_t layer = 0; spec.is_moe() && layer < spec.n_layers; ++layer) info.mixture_layers.push_back(spec.is_moe(layer));
   info.n_vocab = spec.n_vocab;
   info.ctx_train = spec.ctx_train;
   info.identity = identity_of(spec, weights);
@@ -70,10 +73,10 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
   info.padding_bytes = ledger.padding_bytes();
   info.weight_bytes = weights.bytes();
   info.file_bytes = file.file_bytes();
+  info.notes.assign(file.notes().begin(), file.notes().end());
   uint64_t tensor_bytes = 0, most = 0;
   for (const TensorView& view : file.tensors()) {
     TypeTotals& totals = info.tensors_by_type[dtype_name(view.type)];
-  info.notes.assign(file.notes().begin(), file.notes().end());
     totals.tensors += 1;
     totals.params += view.elements();
     const uint64_t bytes = (view.slice_bytes + view.scales.bytes(view.rows())) * view.slices.size();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <initializer_list>
 
 #include "bench/siskin_bench/statistics.h"
@@ -35,10 +36,12 @@ std::vector<Stream> streams_of_operations(const ModelInfo& model, const Test& te
   const double d = static_cast<double>(model.d_model), layers = static_cast<double>(model.n_layers);
   const double tokens = static_cast<double>(test.n);
   const double heads = static_cast<double>(model.head_dim * (model.n_heads + model.n_kv_heads));
-  const double active = model.n_experts > 0 ? static_cast<double>(test.top_k > 0 ? test.top_k : model.top_k) : 1.0;
+  const double mixtures = static_cast<double>(std::count(model.mixture_layers.begin(), model.mixture_layers.end(), true));
+  const double of_mixture = static_cast<double>((test.top_k > 0 ? test.top_k : model.top_k) * model.d_expert + model.d_shared);
   const double attention = layers * 2 * d * heads * tokens;
-  const double router = layers * d * static_cast<double>(model.n_experts) * tokens;
-  const double ffn = layers * 3 * d * static_cast<double>(model.d_ff) * active * tokens;
+  const double router = mixtures * d * static_cast<double>(model.n_experts) * tokens;
+  const double hidden = mixtures * of_mixture + (layers - mixtures) * static_cast<double>(model.d_ff);
+  const double ffn = 3 * d * hidden * tokens;
   const double head = d * static_cast<double>(model.n_vocab);
   const double matched = 2 * static_cast<double>(model.n_layers * model.n_heads * model.head_dim) * tokens * (tokens + 1) / 2;
   const double scale = static_cast<double>(cost.flops()) / (attention + router + ffn + head + matched);

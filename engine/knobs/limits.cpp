@@ -14,11 +14,12 @@ Error wrong(const std::string& what) { return {ErrorCode::invalid_argument, what
 Status check_drop(const ModelInfo& info, const std::vector<std::vector<uint32_t>>& drop) {
   if (drop.empty()) return {};
   if (drop.size() != info.n_layers) {
-    return wrong("experts to drop: " + std::to_string(drop.size()) + " lists, the model has " + std::to_string(info.n_layers) + " layers");
+    return wrong("experts to drop: " + std::to_string(drop.size()) + " lists, the model has " + std::to_string(info.n_layers) +
+                 " layers");
   }
   for (size_t layer = 0; layer < drop.size(); ++layer) {
     const std::set<uint32_t> distinct(drop[layer].begin(), drop[layer].end());
-    if (distinct.empty()) continue;
+    if (distinct.empty() || !info.mixture_layers[layer]) continue;  // no token looks for experts there
     if (*distinct.rbegin() >= info.n_experts) {
       return wrong("experts to drop: layer " + std::to_string(layer) + " names expert " + std::to_string(*distinct.rbegin()) +
                    ", expected 0 to " + std::to_string(info.n_experts - 1));
@@ -61,6 +62,7 @@ ExpertLimits::ExpertLimits(const ModelSpec& spec, const ExpertKnobs& knobs) : li
   if (!knobs.drop.empty()) {
     allowed_.assign(spec.n_layers * spec.n_experts, 1);
     for (size_t layer = 0; layer < spec.n_layers; ++layer) {
+      if (!spec.is_moe(layer)) continue;
       for (const uint32_t expert : knobs.drop[layer]) allowed_[layer * spec.n_experts + expert] = 0;
     }
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <siskin/model.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "examples/siskin/cli/command_line.h"
@@ -10,6 +11,10 @@
 
 namespace siskin::cli {
 namespace {
+
+size_t n_mixture_layers(const ModelInfo& info) {
+  return static_cast<size_t>(std::count(info.mixture_layers.begin(), info.mixture_layers.end(), true));
+}
 
 nlohmann::ordered_json to_document(const ModelInfo& info) {
   auto types = nlohmann::ordered_json::object();
@@ -26,6 +31,9 @@ nlohmann::ordered_json to_document(const ModelInfo& info) {
           {"d_ff", info.d_ff},
           {"n_experts", info.n_experts},
           {"top_k", info.top_k},
+          {"d_expert", info.d_expert},
+          {"d_shared", info.d_shared},
+          {"n_mixture_layers", n_mixture_layers(info)},
           {"n_vocab", info.n_vocab},
           {"ctx_train", info.ctx_train},
           {"tokenizer", info.tokenizer},
@@ -50,7 +58,11 @@ void print_text(const ModelInfo& info) {
   row("architecture", fmt::format("{}, mostly {}", info.architecture, info.type));
   row("shape", fmt::format("{} layers, width {}, {} heads of {} ({} for keys and values), feed-forward {}", info.n_layers,
                            info.d_model, info.n_heads, info.head_dim, info.n_kv_heads, info.d_ff));
-  if (info.n_experts > 0) row("experts", fmt::format("{} per layer, {} per token", info.n_experts, info.top_k));
+  if (info.n_experts > 0) {
+    row("experts",
+        fmt::format("{} of width {} in {} layers, {} per token{}", info.n_experts, info.d_expert, n_mixture_layers(info),
+                    info.top_k, info.d_shared > 0 ? fmt::format(", beside {} shared", info.d_shared) : ""));
+  }
   row("vocabulary", fmt::format("{} tokens, tokenizer {}", info.n_vocab, info.tokenizer));
   row("trained context", fmt::format("{}", info.ctx_train));
   row("parameters", fmt::format("{} total, {} active per token", human_count(static_cast<double>(info.total_params)),
@@ -63,6 +75,7 @@ void print_text(const ModelInfo& info) {
   for (const auto& [type, totals] : info.tensors_by_type)
     row("tensors", fmt::format("{}: {} with {} parameters, {}", type, totals.tensors,
                                human_count(static_cast<double>(totals.params)), bytes(totals.bytes)));
+  for (const std::string& note : info.notes) row("note", note);
 }
 
 }  // namespace
@@ -75,7 +88,6 @@ int inspect_command(int argc, const char* const* argv) {
 
   const auto info = Model::inspect(line.flags.model, line.flags.ctx);
   if (!info) return line.fail(info.error());
-  for (const std::string& note : info.notes) row("note", note);
   if (line.flags.json) return line.print_json(to_document(*info));
   print_text(*info);
   return line.finish_stdout();

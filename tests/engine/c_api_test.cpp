@@ -253,6 +253,25 @@ TEST_CASE("a request from C uses a mixture's experts as it says", "[c_api]") {
   check_fails(session, request, SISKIN_INVALID_ARGUMENT, "min-p");
 }
 
+TEST_CASE("a mask from C says nothing of layers without experts", "[c_api]") {
+  const ModelHandle model = load(places::golden() / "families/deepseek");  // its first layer has none
+  const SessionHandle session = open(model);
+  const siskin_info& info = *siskin_model_info(model.get());
+  const std::vector<int32_t> ids = {5, 9, 13};
+  siskin_request request = greedy(nullptr, 6);
+  request.tokens = ids.data();
+  request.n_tokens = ids.size();
+  const siskin_result& all = generate(session, request);
+  const std::vector<int32_t> expected(all.tokens, all.tokens + all.n_tokens);
+  std::vector<unsigned char> mask(info.n_layers * info.n_experts, 1);
+  std::fill_n(mask.begin(), info.n_experts, static_cast<unsigned char>(0));
+  request.expert_mask = mask.data();
+  const siskin_result& masked = generate(session, request);
+  CHECK(std::vector<int32_t>(masked.tokens, masked.tokens + masked.n_tokens) == expected);
+  std::fill_n(mask.begin() + info.n_experts, info.n_experts, static_cast<unsigned char>(0));
+  check_fails(session, request, SISKIN_INVALID_ARGUMENT, "nothing is left of layer 1");
+}
+
 TEST_CASE("a request from C stops where it is told to", "[c_api]") {
   const ModelHandle model = load(model_path());
   const SessionHandle session = open(model);

@@ -20,7 +20,7 @@ namespace siskin {
 struct ExpertKnobs {
   std::vector<uint32_t> top_k;  // experts per token: one number for all layers, or one per layer (a dense layer's is not looked at)
   std::optional<float> min_probability;     // a chosen expert, but for the first, that weighs less of the chosen ones' sum is left out
-  std::vector<std::vector<uint32_t>> drop;  // [n_layers] experts that are never chosen
+  std::vector<std::vector<uint32_t>> drop;  // [n_layers] experts that are never chosen; of layers without experts: nothing
 
   bool empty() const { return top_k.empty() && !min_probability && drop.empty(); }
 };

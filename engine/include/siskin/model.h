@@ -29,6 +29,9 @@ struct ModelInfo {
   std::string type;          // the type that holds most parameters, upper case: "Q8_0"
   size_t n_layers = 0, d_model = 0, n_heads = 0, n_kv_heads = 0, head_dim = 0, d_ff = 0;
   size_t n_experts = 0, top_k = 0;  // 0, 0 for dense models
+  size_t d_expert = 0;              // hidden values of one expert
+  size_t d_shared = 0;              // of the experts that every token goes through, together; 0: none
+  std::vector<bool> mixture_layers;  // [n_layers] has experts; empty for dense models
   size_t n_vocab = 0;
   size_t ctx_train = 0;
   // Of the model that was trained: its shape and the values of its norms, which quantising, packing and conversion leave alone.
@@ -45,10 +48,10 @@ struct ModelInfo {
   size_t ctx = 0;                    // the context that memory_needed_bytes assumes
   size_t expert_slots = 0;           // experts in memory at once, of a model that was loaded within ram_bytes; 0: all are
   std::map<std::string, TypeTotals> tensors_by_type;
+  std::vector<std::string> notes;  // what of the files is not read: "vision_model.* left out (tensors: 34): ..."
 };
 
 struct LoadOptions {
-  std::vector<std::string> notes;  // what of the files is not read: "vision_model.* left out (tensors: 34): ..."
   unsigned threads = 0;  // for packing; 0: usable_threads()
   std::string isa;       // empty: SISKIN_ISA, or the best this CPU has
   size_t ctx = 0;        // for the memory check; 0: min(trained context, 4096)

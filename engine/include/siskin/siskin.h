@@ -175,7 +175,7 @@ typedef struct siskin_request {
   uint32_t expert_top_k;                  // experts per token in every layer; 0: not set here
   float expert_min_p;                     // a chosen expert, but for the first, that weighs less of the chosen ones' sum is left out; 0: none is
   const uint32_t* expert_top_k_by_layer;  // n_layers numbers instead of expert_top_k
-  const unsigned char* expert_mask;       // [n_layers][n_experts], 0: never chosen
+  const unsigned char* expert_mask;       // [n_layers][n_experts], 0: never chosen; rows of layers without experts say nothing
   double budget_ms;  // above 0: takes so many experts per generated token that a decode step keeps to this time; see siskin_result
 } siskin_request;
 
