@@ -15,10 +15,11 @@ struct RopeSpec {
   float linear_factor = 1.0f;   // positions are divided by it
   bool interleaved = true;      // pairing of q/k elements
   std::vector<float> divisors;  // [n_rot/2] each frequency is divided by; empty: all 1
+  float magnitude = 1.0f;       // of the rotated pairs: cos and sin are multiplied by it
   // Contexts of at least long_from positions take these instead, where there are any.
   std::vector<float> long_divisors;
+  float long_magnitude = 1.0f;
   size_t long_from = 0;
-  float magnitude = 1.0f;  // of the rotated pairs: cos and sin are multiplied by it
 };
 
 // How a mixture's tokens find their experts, as data; the rules are the router's (router.h).

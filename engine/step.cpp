@@ -35,14 +35,15 @@ RopeTable::RopeTable(const RopeSpec& spec, size_t n_rot, size_t ctx) : half(n_ro
   sin.resize(ctx * half);
   const bool long_context = !spec.long_divisors.empty() && ctx >= spec.long_from;
   const std::vector<float>& divisors = long_context ? spec.long_divisors : spec.divisors;
+  const float magnitude = long_context ? spec.long_magnitude : spec.magnitude;
   for (size_t j = 0; j < half; ++j) {
     const double divisor = divisors.empty() ? 1.0 : divisors[j];
     const double frequency =
         std::pow(spec.base, -2.0 * static_cast<double>(j) / static_cast<double>(n_rot)) / divisor / spec.linear_factor;
     for (size_t p = 0; p < ctx; ++p) {
       const double angle = static_cast<double>(p) * frequency;
-      cos[p * half + j] = static_cast<float>(std::cos(angle) * spec.magnitude);
-      sin[p * half + j] = static_cast<float>(std::sin(angle) * spec.magnitude);
+      cos[p * half + j] = static_cast<float>(std::cos(angle) * magnitude);
+      sin[p * half + j] = static_cast<float>(std::sin(angle) * magnitude);
     }
   }
 }

@@ -3,12 +3,25 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <span>
 
 #include "formats/blocks/codec.h"
 #include "formats/check.h"
 
 namespace siskin {
 namespace {
+
+size_t half_rot(const ModelSpec& spec) { return spec.n_rot / 2; }
+Presence maybe(const ModelSpec&, size_t) { return Presence::optional; }
+
+// What files of any family may say of its frequencies: a session makes its table of rotations from them.
+// clang-format off
+constexpr Binding kRopeBindings[] = {
+    {"rope_freqs.weight",         Slot::rope_freqs,         Binding::vector, nullptr, half_rot, Role::other, maybe},
+    {"rope_factors_long.weight",  Slot::rope_factors_long,  Binding::vector, nullptr, half_rot, Role::other, maybe},
+    {"rope_factors_short.weight", Slot::rope_factors_short, Binding::vector, nullptr, half_rot, Role::other, maybe},
+};
+// clang-format on
 
 // The layer number that `name` has in place of the pattern's *, or nothing.
 std::optional<size_t> match_layer(std::string_view pattern, std::string_view name) {
@@ -87,9 +100,11 @@ Result<Weights> Weights::bind(const ModelFile& file, const ModelSpec& spec, cons
   for (const TensorView& view : file.tensors()) {
     const Binding* binding = nullptr;
     size_t layer = 0;
-    for (size_t i = 0; i < n_bindings && binding == nullptr; ++i) {
-      if (const auto found = match_layer(bindings[i].pattern, view.name)) {
-        binding = &bindings[i];
+    for (const std::span<const Binding> rows : {std::span(bindings, n_bindings), std::span<const Binding>(kRopeBindings)}) {
+      for (const Binding& row : rows) {
+        const auto found = binding == nullptr ? match_layer(row.pattern, view.name) : std::nullopt;
+        if (!found) continue;
+        binding = &row;
         layer = *found;
       }
     }

@@ -61,7 +61,6 @@ inline size_t d_expert(const ModelSpec& s) { return s.d_expert; }
 inline size_t d_shared(const ModelSpec& s) { return s.d_shared; }
 inline size_t n_vocab(const ModelSpec& s) { return s.n_vocab; }
 inline size_t n_experts(const ModelSpec& s) { return s.n_experts; }
-inline size_t half_rot(const ModelSpec& s) { return s.n_rot / 2; }
 }  // namespace binding
 
 // Sizes the buffers of a step and looks up the embeddings, scaled: residual [n, d_model].

@@ -61,7 +61,6 @@ constexpr Binding kBindings[] = {
     {"token_embd.weight",            Slot::token_embd,     Binding::matrix,  n_vocab,   d_model,    Role::embedding,      always},
     {"output_norm.weight",           Slot::output_norm,    Binding::vector,  nullptr,   d_model,    Role::norms,          always},
     {"output.weight",                Slot::output,         Binding::matrix,  n_vocab,   d_model,    Role::head,           maybe},
-    {"rope_freqs.weight",            Slot::rope_freqs,     Binding::vector,  nullptr,   half_rot,   Role::attention,      maybe},
     {"blk.*.attn_norm.weight",       Slot::attn_norm,      Binding::vector,  nullptr,   d_model,    Role::norms,          always},
     {"blk.*.attn_q.weight",          Slot::attn_q,         Binding::matrix,  d_q,       d_model,    Role::attention,      always},
     {"blk.*.attn_k.weight",          Slot::attn_k,         Binding::matrix,  d_k,       d_model,    Role::attention,      always},

@@ -101,8 +101,10 @@ Status parse_tensors(const ModelFile& file, const std::string& scaling, ModelSpe
   SISKIN_TRY(const double old_ctx,
              positive_or(file, scaling + "original_context_length", static_cast<double>(spec.ctx_train)));
   SISKIN_TRY(const double magnitude, positive_or(file, scaling + "attn_factor", 1));
+  SISKIN_TRY(const double long_magnitude, positive_or(file, scaling + "attn_factor_long", magnitude));
   spec.rope.long_from = static_cast<size_t>(std::min(old_ctx, 1e9)) + 1;
   spec.rope.magnitude = static_cast<float>(magnitude);
+  spec.rope.long_magnitude = static_cast<float>(long_magnitude);
   return {};
 }
 

@@ -55,7 +55,8 @@ Status refuse_unbuilt(const HfConfigReader& config, const HfFamily& family) {
 
 // How much of a head is rotated, by how much: at the top in older files, in "rope_parameters" in those of transformers 5, there
 // once for each kind of layer where kinds differ.
-Status set_rope(const HfConfigReader& config, const HfFamily& family, uint64_t head_dim, Metadata& metadata) {
+Status set_rope(const HfConfigReader& config, const HfFamily& family, uint64_t head_dim, HfConfig& out) {
+  Metadata& metadata = out.metadata;
   SISKIN_TRY(double theta, config.positive_or("rope_theta", family.rope_theta));
   const double all = family.rotated == 0 ? 1.0 : family.rotated;
   SISKIN_TRY(double rotated, config.positive_or("partial_rotary_factor", all));
@@ -75,7 +76,7 @@ Status set_rope(const HfConfigReader& config, const HfFamily& family, uint64_t h
       if (head_dim > 2) theta *= std::pow(alpha, d / (d - 2));
       continue;
     }
-    SISKIN_TRY_STATUS(set_rope_scaling(of_full, family, metadata));
+    SISKIN_TRY_STATUS(set_rope_scaling(config, of_full, family, metadata, out.vectors));
   }
   if (family.rotated == 0 && rotated != 1.0) {
     return unsupported_file(config.file(), "'partial_rotary_factor' below 1 is not supported");
@@ -85,12 +86,18 @@ Status set_rope(const HfConfigReader& config, const HfFamily& family, uint64_t h
     return corrupt_file(config.file(), "'partial_rotary_factor' rotates " + std::to_string(n_rot) + " of " +
                                            std::to_string(head_dim) + " elements of a head, expected an even number");
   }
+  for (const HfVector& factors : out.vectors) {
+    if (factors.values.size() == n_rot / 2) continue;
+    return corrupt_file(config.file(), "'long_factor' and 'short_factor': " + std::to_string(factors.values.size()) +
+                                           " factors, expected " + std::to_string(n_rot / 2));
+  }
   metadata.set(family.key("rope.freq_base"), as_f32(theta));
   metadata.set(family.key("rope.dimension_count"), n_rot);
   return {};
 }
 
-Status set_attention(const HfConfigReader& config, const HfFamily& family, uint64_t hidden, Metadata& metadata) {
+Status set_attention(const HfConfigReader& config, const HfFamily& family, uint64_t hidden, HfConfig& out) {
+  Metadata& metadata = out.metadata;
   SISKIN_TRY(const uint64_t heads, config.count("num_attention_heads"));
   SISKIN_TRY(const uint64_t kv_heads, config.count_or("num_key_value_heads", family.kv_heads == 0 ? heads : family.kv_heads));
   if (heads % kv_heads != 0) {
@@ -109,7 +116,7 @@ Status set_attention(const HfConfigReader& config, const HfFamily& family, uint6
   metadata.set(family.key("attention.value_length"), head_dim);
   SISKIN_TRY(const double epsilon, config.positive_or("rms_norm_eps", family.rms_epsilon));
   metadata.set(family.key(family.epsilon_key), as_f32(epsilon));
-  return set_rope(config, family, head_dim, metadata);
+  return set_rope(config, family, head_dim, out);
 }
 
 }  // namespace
@@ -135,7 +142,7 @@ Result<HfConfig> parse_hf_config(std::span<const std::byte> bytes, const std::st
   metadata.set(family.key("embedding_length"), hidden);
   metadata.set(family.key("feed_forward_length"), intermediate);
   metadata.set(family.key("vocab_size"), vocabulary);
-  SISKIN_TRY_STATUS(set_attention(config, family, hidden, metadata));
+  SISKIN_TRY_STATUS(set_attention(config, family, hidden, out));
   SISKIN_TRY_STATUS(family.describe(config, family, metadata, out.layers));
   SISKIN_TRY(out.tied_embeddings, config.flag("tie_word_embeddings", family.tied));
   if (const json* quantization = config.find("quantization_config")) {

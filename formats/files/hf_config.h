@@ -17,6 +17,7 @@ struct HfConfig {
   const HfFamily* family = nullptr;
   Metadata metadata;
   HfLayers layers;
+  std::vector<HfVector> vectors;
   bool tied_embeddings = false;  // lm_head is the embedding matrix
   HfQuantization quantization{};
 };

@@ -43,6 +43,17 @@ Result<HfShard> open_shard(const fs::path& path) {
   return HfShard{std::move(file), std::move(contents)};
 }
 
+void add_vector(const HfVector& vector, ModelParts& parts) {
+  const auto bytes = std::as_bytes(std::span(vector.values));
+  TensorView view;
+  view.name = vector.name;
+  view.type = DType::F32;
+  view.shape = {vector.values.size()};
+  view.slice_bytes = bytes.size();
+  view.slices.push_back(parts.made.emplace_back(bytes.begin(), bytes.end()).data());
+  parts.tensors.push_back(std::move(view));
+}
+
 // Those of the text model; the others are counted by what their names begin with.
 void collect(const HfShard& shard, std::span<const std::string_view> others, std::vector<HfTensor>& tensors,
              std::map<std::string_view, size_t>& left_out) {
@@ -115,6 +126,7 @@ Result<ModelParts> open_hf_folder(const fs::path& folder) {
     parts.notes.push_back(std::string(prefix) + "* left out (tensors: " + std::to_string(n) + "): only the text model is read");
   }
   SISKIN_TRY(parts.tensors, gguf_tensors_from_hf(tensors, config, folder.string()));
+  for (const HfVector& vector : config.vectors) add_vector(vector, parts);
   parts.metadata = config.metadata;
   for (HfShard& shard : shards) parts.files.push_back(std::move(shard.file));
   return parts;

@@ -25,7 +25,7 @@ constexpr const char* kModels[] = {"qwen2",          "qwen2_tied",     "gemma3",
                                    "qwen3_moe",      "granitemoe",     "granitemoeshared", "glm4_moe",     "glm4_moe_groups",
                                    "ernie4_5_moe",   "hunyuan_v1_moe", "minimax_m2",       "deepseek",     "deepseek2",
                                    "deepseek2_lite", "deepseek3",      "deepseek3.gguf",   "gpt_oss.gguf", "dbrx",
-                                   "llama4"};
+                                   "llama4",         "llama_longrope"};
 
 std::filesystem::path golden(const std::string& name) { return places::golden() / "families" / name; }
 
@@ -44,9 +44,11 @@ std::vector<TokenId> greedy_ids(const std::shared_ptr<const Model>& model, const
   return completion->ids;
 }
 
-// By f32 arithmetic on f32 K and V, `chunk` tokens a step.
-std::vector<float> logits_of(const std::shared_ptr<const Model>& model, const std::vector<TokenId>& ids, size_t chunk = 512) {
+// By f32 arithmetic on f32 K and V, `chunk` tokens a step; ctx 0: the model's.
+std::vector<float> logits_of(const std::shared_ptr<const Model>& model, const std::vector<TokenId>& ids, size_t chunk = 512,
+                             size_t ctx = 0) {
   SessionOptions exact;
+  exact.ctx = ctx;
   exact.kv_type = KvType::f32;
   exact.deterministic = true;
   auto session = Session::create(model, exact);
@@ -154,6 +156,25 @@ TEST_CASE("tiny models go on as the reference does", "[parity]") {
     ++continued;
   }
   CHECK(continued >= 15);
+}
+
+TEST_CASE("contexts up to the original length take LongRoPE's short factors, whatever kind of file holds them", "[parity]") {
+  const tools_test::TempFolder folder;
+  for (const std::string name : {"llama_longrope"}) {
+    const auto reference = reference_of(name)["short"];
+    const auto ids = reference["ids"].get<std::vector<TokenId>>();
+    QuantizeOptions options;
+    options.type = "f16";
+    REQUIRE(quantize_model(golden(name), folder / (name + ".gguf").c_str(), options));
+    REQUIRE(pack_model(golden(name), folder / (name + ".packed").c_str(), {}));
+    for (const auto& path : {golden(name), folder / (name + ".gguf").c_str(), folder / (name + ".packed").c_str()}) {
+      CAPTURE(path);
+      const auto model = load(path, "");
+      const auto logits = logits_of(model, ids, 512, 16);
+      test::check_parity(logits, reference["logits"].get<std::vector<double>>());
+      CHECK(logits_of(model, ids, 512, 17) != logits);
+    }
+  }
 }
 
 TEST_CASE("a step that starts inside a text sees the same window as one step over all of it", "[parity]") {

@@ -1,5 +1,6 @@
 // config.json of Hugging Face folders: what becomes of each key, and which files are refused.
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "formats/files/hf_config.h"
 #include "tests/formats/files_support.h"
@@ -117,6 +118,36 @@ TEST_CASE("rope scaling is kept as keys", "[files]") {
   CHECK_FALSE(newer->metadata.has("llama.rope.scaling.type"));
 }
 
+TEST_CASE("LongRoPE's factors become tensors, its magnitude a key", "[files]") {
+  const auto longrope = [](const std::string& more) {
+    return parse(llama(R"(, "head_dim": 16, "max_position_embeddings": 8192, "rope_scaling": {"type": "su", "long_factor": [1, 2, 3, 4, 5, 6, 7, 8],
+      "short_factor": [1, 1, 1, 1, 1, 1, 1, 1.5])" + more));
+  };
+  const auto inside = longrope(R"(, "original_max_position_embeddings": 2048, "long_mscale": 3, "short_mscale": 4})");
+  REQUIRE(inside);
+  CHECK(*inside->metadata.string("llama.rope.scaling.type") == "longrope");
+  CHECK(*inside->metadata.u64("llama.rope.scaling.original_context_length") == 2048);
+  CHECK(*inside->metadata.f64("llama.rope.scaling.attn_factor") == Approx(std::sqrt(1 + std::log(4.0) / std::log(2048.0))));
+  CHECK_FALSE(inside->metadata.has("llama.rope.scaling.factor"));
+  REQUIRE(inside->vectors.size() == 2);
+  CHECK(inside->vectors[0].name == "rope_factors_long.weight");
+  CHECK(inside->vectors[0].values.back() == 8.0f);
+  CHECK(inside->vectors[1].name == "rope_factors_short.weight");
+  CHECK(inside->vectors[1].values.back() == 1.5f);
+  // What is said outside wins, as in transformers; a factor that is given replaces the ratio, a magnitude both.
+  const auto outside = longrope(R"(, "original_max_position_embeddings": 2048, "factor": 2}, "original_max_position_embeddings": 4096)");
+  REQUIRE(outside);
+  CHECK(*outside->metadata.u64("llama.rope.scaling.original_context_length") == 4096);
+  CHECK(*outside->metadata.f64("llama.rope.scaling.attn_factor") == Approx(std::sqrt(1 + std::log(2.0) / std::log(4096.0))));
+  const auto given = longrope(R"(, "attention_factor": 1.75})");
+  REQUIRE(given);
+  CHECK(*given->metadata.u64("llama.rope.scaling.original_context_length") == 8192);
+  CHECK(*given->metadata.f64("llama.rope.scaling.attn_factor") == 1.75);
+  const auto none = longrope("}");
+  REQUIRE(none);
+  CHECK(*none->metadata.f64("llama.rope.scaling.attn_factor") == 1.0);
+}
+
 TEST_CASE("a window that hides nothing is accepted", "[files]") {
   CHECK(parse(mixtral(R"(, "sliding_window": null)")));
   CHECK(parse(mixtral(R"(, "sliding_window": 4096, "max_position_embeddings": 4096)")));
@@ -184,6 +215,12 @@ TEST_CASE("malformed configurations are refused", "[files]") {
       {llama(R"(, "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4,
         "original_max_position_embeddings": 8192})"),
        "not below"},
+      {llama(R"(, "rope_scaling": {"type": "longrope", "long_factor": [1, 2]})"), "'short_factor'"},
+      {llama(R"(, "rope_scaling": {"type": "longrope", "long_factor": [1, 2], "short_factor": [1, 2]})"), "expected 4"},
+      {llama(R"(, "rope_scaling": {"type": "longrope", "long_factor": [1, "2"], "short_factor": [1, 2]})"), "'long_factor'"},
+      {llama(R"(, "rope_scaling": {"type": "longrope", "long_factor": [1, 0], "short_factor": [1, 2]})"), "'long_factor'"},
+      {llama(R"(, "rope_scaling": {"type": "longrope", "long_factor": 2, "short_factor": [1, 2]})"), "'long_factor'"},
+      {llama(R"(, "rope_scaling": {"type": "longrope", "attention_factor": -1})"), "'attention_factor'"},
       {llama(R"(, "tie_word_embeddings": "yes")"), "'tie_word_embeddings'"},
       {llama(R"(, "attention_bias": 1)"), "'attention_bias'"},
       {mixtral(R"(, "num_local_experts": 2, "num_experts_per_tok": 3)"), "experts per token"},

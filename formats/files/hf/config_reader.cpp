@@ -9,6 +9,10 @@ namespace {
 
 constexpr uint64_t kMaxCount = uint64_t{1} << 31;
 
+bool is_positive(const nlohmann::json& value) {
+  return value.is_number() && value.get<double>() > 0 && value.get<double>() <= double{std::numeric_limits<float>::max()};
+}
+
 }  // namespace
 
 const nlohmann::json* HfConfigReader::find(const char* key) const {
@@ -38,7 +42,7 @@ Result<uint64_t> HfConfigReader::count_or_zero(const char* key, uint64_t fallbac
 Result<double> HfConfigReader::positive(const char* key) const {
   const nlohmann::json* value = find(key);
   if (value == nullptr) return corrupt_file(file_, "no " + in_quotes(key));
-  if (!value->is_number() || !(value->get<double>() > 0) || value->get<double>() > double{std::numeric_limits<float>::max()}) {
+  if (!is_positive(*value)) {
     return corrupt_file(file_, in_quotes(key) + " is " + in_quotes(value->dump()) + ", expected a number above 0");
   }
   return value->get<double>();
@@ -47,6 +51,19 @@ Result<double> HfConfigReader::positive(const char* key) const {
 Result<double> HfConfigReader::positive_or(const char* key, double fallback) const {
   if (find(key) == nullptr) return fallback;
   return positive(key);
+}
+
+Result<std::vector<float>> HfConfigReader::positives(const char* key) const {
+  const nlohmann::json* list = find(key);
+  if (list == nullptr) return corrupt_file(file_, "no " + in_quotes(key));
+  if (!list->is_array()) return corrupt_file(file_, in_quotes(key) + " is not a list of numbers above 0");
+  std::vector<float> values;
+  values.reserve(list->size());
+  for (const nlohmann::json& value : *list) {
+    if (!is_positive(value)) return corrupt_file(file_, in_quotes(key) + " is not a list of numbers above 0");
+    values.push_back(value.get<float>());
+  }
+  return values;
 }
 
 Result<bool> HfConfigReader::flag(const char* key, bool fallback) const {

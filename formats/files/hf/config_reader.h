@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace siskin {
 
@@ -24,6 +25,7 @@ class HfConfigReader {
   // A number above 0 that F32 holds.
   Result<double> positive(const char* key) const;
   Result<double> positive_or(const char* key, double fallback) const;
+  Result<std::vector<float>> positives(const char* key) const;  // a list of such
   Result<bool> flag(const char* key, bool fallback = false) const;
   Result<std::string> text_or(const char* key, const std::string& fallback) const;
 

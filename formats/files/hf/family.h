@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/files/hf/config_reader.h"
 #include "formats/metadata.h"
@@ -36,6 +37,12 @@ struct HfLayers {
   uint64_t n_idle = 0;  // behind the last one: for drafting several tokens at once; they are left out
 };
 
+// A vector that config.json holds and GGUF keeps as a tensor of this name.
+struct HfVector {
+  std::string name;
+  std::vector<float> values;
+};
+
 struct HfFamily {
   const char* model_type;
   const char* architecture;
@@ -51,6 +58,7 @@ struct HfFamily {
   const char* activation = "silu";
   double rotated = 0;           // of each head, unless the file says otherwise; 0: all, whatever the file says
   bool stretches_base = false;  // rope scaling "dynamic" with "alpha" stretches the base, whatever the length
+  bool has_mscales = false;     // LongRoPE's magnitudes are "short_mscale" and "long_mscale", whatever the factor
   bool attention_bias = false;  // "attention_bias" may be true: its q, k and v have biases
   // Sets the keys that are its own and refuses what of it is not built.
   Status (*describe)(const HfConfigReader& config, const HfFamily& family, Metadata& metadata, HfLayers& layers) = nullptr;
@@ -100,7 +108,9 @@ Status set_qkv_clamp(const HfConfigReader& config, const HfFamily& family, Metad
 // Refuses windows shorter than the context. `used`: unless "use_sliding_window" says otherwise.
 Status refuse_window(const HfConfigReader& config, const HfFamily& family, bool used, const Metadata& metadata);
 
-// The frequencies' stretching in "rope_scaling", or in "rope_parameters" of transformers 5.
-Status set_rope_scaling(const HfConfigReader& rope, const HfFamily& family, Metadata& metadata);
+// The frequencies' stretching in "rope_scaling", or in "rope_parameters" of transformers 5; `vectors` becomes LongRoPE's factors.
+// REQUIRES: `metadata` has the context's length.
+Status set_rope_scaling(const HfConfigReader& config, const HfConfigReader& rope, const HfFamily& family, Metadata& metadata,
+                        std::vector<HfVector>& vectors);
 
 }  // namespace siskin

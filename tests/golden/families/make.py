@@ -1,7 +1,8 @@
-"""Tiny random models of each family but llama with Hugging Face transformers' float64 logits, for families_test.cpp.
+"""Tiny random models of the families with Hugging Face transformers' float64 logits, for families_test.cpp.
 
 Usage: make.py FOLDER    writes FOLDER/NAME/{config.json, model.safetensors} and FOLDER/NAME.json (ids, logits, greedy)
        make.py FOLDER NAME...    writes those alone
+Models with LongRoPE also have the logits of their first ids as a text within the original length: "short".
 Written with torch 2.15 and transformers 5.23. Weights are rounded to F16, which the files hold, before the logits are computed.
 """
 
@@ -13,9 +14,10 @@ import torch
 from transformers import (DbrxConfig, DbrxForCausalLM, Ernie4_5_MoeConfig, Ernie4_5_MoeForCausalLM, Gemma3ForCausalLM,
                           Gemma3TextConfig, Glm4MoeConfig, Glm4MoeForCausalLM, GraniteMoeConfig, GraniteMoeForCausalLM,
                           GraniteMoeSharedConfig, GraniteMoeSharedForCausalLM, HunYuanMoEV1Config, HunYuanMoEV1ForCausalLM,
-                          Llama4ForCausalLM, Llama4TextConfig, MiniMaxM2Config, MiniMaxM2ForCausalLM, OlmoeConfig,
-                          OlmoeForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen2MoeConfig,
+                          Llama4ForCausalLM, Llama4TextConfig, LlamaConfig, LlamaForCausalLM, MiniMaxM2Config, MiniMaxM2ForCausalLM, OlmoeConfig,
+                          OlmoeForCausalLM, PhimoeConfig, PhimoeForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen2MoeConfig,
                           Qwen2MoeForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM)
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 COMMON = dict(vocab_size=64, hidden_size=32, intermediate_size=48, num_attention_heads=4, max_position_embeddings=64,
               bos_token_id=1, eos_token_id=2, pad_token_id=0)
@@ -29,7 +31,15 @@ GEMMA3 = dict(COMMON, num_hidden_layers=3, num_key_value_heads=1, head_dim=16, s
 MIXTURE = dict(COMMON, num_hidden_layers=2, num_key_value_heads=2, num_experts_per_tok=3, tie_word_embeddings=False)
 GRANITE = dict(MIXTURE, num_local_experts=8, intermediate_size=16, embedding_multiplier=6.0, residual_multiplier=0.22,
                attention_multiplier=0.2, logits_scaling=4.0)
+# Contexts of four times the original length, by factors of each of a head's four frequencies.
+LONGROPE = dict(rope_type="longrope", rope_theta=1e4, original_max_position_embeddings=16, short_factor=[1.0, 1.05, 1.1, 1.3],
+                long_factor=[1.1, 1.4, 2.5, 4.0])
 MODELS = {
+    "llama_longrope": (LlamaForCausalLM, LlamaConfig,
+                       dict(COMMON, num_hidden_layers=2, num_key_value_heads=2, tie_word_embeddings=False, rope_parameters=LONGROPE)),
+    "phimoe": (PhimoeForCausalLM, PhimoeConfig,  # a jitter that leaves several experts to each softmax
+               dict(MIXTURE, num_local_experts=8, num_experts_per_tok=2, intermediate_size=16, attention_bias=True, lm_head_bias=True,
+                    router_jitter_noise=0.2, rope_parameters=dict(LONGROPE, short_mscale=1.1, long_mscale=1.25))),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config, dict(QWEN2, tie_word_embeddings=False)),
     "qwen2_tied": (Qwen2ForCausalLM, Qwen2Config, dict(QWEN2, tie_word_embeddings=True)),
     "gemma3": (Gemma3ForCausalLM, Gemma3TextConfig, GEMMA3),
@@ -68,8 +78,16 @@ MODELS = {
 }
 N_IDS = 29
 N_GREEDY = 32
+N_SHORT = 12
 # Those that choose experts by scores and a bias of their own, which is a buffer.
 CHOICE_BIAS = "e_score_correction_bias"
+
+
+# transformers 5.23 takes phimoe's short factors at every length. Its authors' own code takes the long ones where a text is longer
+# than the original length, as LongRoPE does everywhere else.
+def factors_by_length(rotary, args, kwargs):
+    n = int(kwargs["position_ids"].max()) + 1
+    rotary.rope_init_fn = lambda config: ROPE_INIT_FUNCTIONS["longrope"](config, seq_len=n)
 
 
 def write(folder, name, kind, config):
@@ -77,7 +95,7 @@ def write(folder, name, kind, config):
     model = kind(config).double().eval()
     for key, weight in model.named_parameters():
         spread = 0.3 if weight.dim() == 1 else 1.5 / weight.shape[-1] ** 0.5
-        offset = 1.0 if "norm" in key and "gemma3" not in name else 0.0  # Gemma's norms are 1 + w
+        offset = 1.0 if "norm" in key and key.endswith("weight") and "gemma3" not in name else 0.0  # Gemma's norms are 1 + w
         weight.data = (torch.randn_like(weight) * spread + offset).half().double()
     for key, buffer in model.named_buffers():
         if key.endswith(CHOICE_BIAS):
@@ -86,17 +104,25 @@ def write(folder, name, kind, config):
         if key.endswith(CHOICE_BIAS):
             weight.data = (torch.randn_like(weight) * 0.1).half().double()
     model.tie_weights()
+    if name == "phimoe":
+        model.model.rotary_emb.register_forward_pre_hook(factors_by_length, with_kwargs=True)
     ids = torch.randint(3, config.vocab_size, (1, N_IDS))
     with torch.no_grad():
         logits = model(ids).logits[0]
+        short = model(ids[:, :N_SHORT]).logits[0]
         greedy = ids
         for _ in range(N_GREEDY):
             greedy = torch.cat([greedy, model(greedy).logits[:, -1:].argmax(-1)], dim=1)
     model.half().save_pretrained(folder / name)
     (folder / name / "generation_config.json").unlink(missing_ok=True)
-    rounded = [float(f"{value:.9g}") for value in logits.flatten().tolist()]
-    (folder / f"{name}.json").write_text(json.dumps(
-        {"ids": ids[0].tolist(), "logits": rounded, "greedy": greedy[0, N_IDS:].tolist()}) + "\n")
+    reference = {"ids": ids[0].tolist(), "logits": rounded(logits), "greedy": greedy[0, N_IDS:].tolist()}
+    if (config.rope_parameters or {}).get("rope_type") == "longrope":
+        reference["short"] = {"ids": ids[0, :N_SHORT].tolist(), "logits": rounded(short)}
+    (folder / f"{name}.json").write_text(json.dumps(reference) + "\n")
+
+
+def rounded(logits):
+    return [float(f"{value:.9g}") for value in logits.flatten().tolist()]
 
 
 if __name__ == "__main__":
