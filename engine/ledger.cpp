@@ -80,11 +80,12 @@ Ledger::Ledger(const ModelSpec& spec, const Weights& weights) : spec_(spec), tie
   const Tensor& head = weights.head();
   const Tensor& embedding = weights.get(Slot::token_embd);
   const Tensor& last_norm = weights.get(Slot::output_norm);
-  head_ = {head.slice_bytes(), head.slice_padding()};
-  head_params_ = head.params();
+  const Tensor *head_bias = weights.find(Slot::output_bias), *norm_bias = weights.find(Slot::output_norm_bias);
+  head_ = {head.slice_bytes() + (head_bias == nullptr ? 0 : head_bias->bytes()), head.slice_padding()};
+  head_params_ = head.params() + (head_bias == nullptr ? 0 : head_bias->params());
   add_flops(head, 1, head_flops_);
-  last_norm_bytes_ = last_norm.slice_bytes();
-  last_norm_params_ = last_norm.params();
+  last_norm_bytes_ = last_norm.slice_bytes() + (norm_bias == nullptr ? 0 : norm_bias->bytes());
+  last_norm_params_ = last_norm.params() + (norm_bias == nullptr ? 0 : norm_bias->params());
   row_bytes_ = embedding.row_bytes();
   row_padding_ = row_bytes_ - row_bytes(embedding.type, embedding.cols);
   for (const Tensor& tensor : weights.tensors()) {
@@ -92,6 +93,7 @@ Ledger::Ledger(const ModelSpec& spec, const Weights& weights) : spec_(spec), tie
                          &tensor == weights.find(Slot::rope_factors_short);
     // Those are read once, when a session makes its table.
     if (is_rope || &tensor == &head || &tensor == &embedding || &tensor == &last_norm) continue;
+    if (&tensor == head_bias || &tensor == norm_bias) continue;
     if (tensor.role == Role::experts) continue;
     RoleBytes& role = always_[static_cast<size_t>(tensor.role)];
     role.bytes += tensor.bytes();

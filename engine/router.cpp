@@ -23,6 +23,7 @@ void score(const KernelTable& kernels, Score kind, float* x, size_t n) {
       for (size_t e = 0; e < n; ++e) x[e] = std::sqrt(std::max(x[e], 0.0f) + std::log1p(std::exp(-std::abs(x[e]))));
       return;
     case Score::softmax_of_chosen:
+    case Score::sparse_mixer:
       return;
   }
 }
@@ -49,12 +50,12 @@ class Selection {
   const float* values() const { return values_.data(); }
   size_t left() const { return left_; }  // experts that may be chosen
 
- private:
   void rule_out(size_t expert) {
     left_ -= values_[expert] != kNever;
     values_[expert] = kNever;
   }
 
+ private:
   // A group's largest score, or the sum of its two largest; of fewer, what there is.
   float group_score(const float* group, size_t n) const {
     float first = kNever, second = kNever;
@@ -84,6 +85,22 @@ class Selection {
   std::vector<float> values_;
   size_t left_ = 0;
 };
+
+// Weighs the chosen in their order, each by its share of a softmax of the experts that are left when its turn comes, without
+// those whose logits are far below its own.
+void weigh_sparsely(const float* logits, size_t n, float jitter, std::span<const uint32_t> ids, Selection& left,
+                    float* weights) {
+  for (size_t rank = 0; rank < ids.size(); ++rank) {
+    const float best = logits[ids[rank]];
+    float sum = 0;
+    for (size_t e = 0; e < n; ++e) {
+      const bool far_below = (best - logits[e]) / std::max(std::abs(logits[e]), best) > 2 * jitter;
+      if (left.values()[e] != kNever && !far_below) sum += std::exp(logits[e] - best);
+    }
+    weights[rank] = 1.0f / sum;
+    left.rule_out(ids[rank]);
+  }
+}
 
 // Leaves out what weighs less than `least` of the sum, the first aside. Returns how many are left.
 size_t cut(uint32_t* ids, float* weights, size_t k, float least) {
@@ -131,6 +148,7 @@ void route_tokens(const KernelTable& kernels, const RouterSpec& rule, const Sele
       for (size_t rank = 0; rank < k; ++rank) weights[rank] = row[ids[rank]];
       const bool of_chosen = rule.score == Score::softmax_of_chosen;
       if (of_chosen) kernels.softmax(weights, k);
+      if (rule.score == Score::sparse_mixer) weigh_sparsely(row, n_experts, rule.jitter, {ids, k}, selection, weights);
       const size_t kept = limits[t].min_probability > 0 ? cut(ids, weights, k, limits[t].min_probability) : k;
       if (rule.normalise || (of_chosen && kept < k)) normalise(weights, kept);
       for (size_t rank = 0; rank < kept; ++rank) weights[rank] *= rule.scale;

@@ -22,7 +22,7 @@ struct SelectionBias {
 // without bias chooses by the logits, which have the same order and no two of which became equal by rounding. logits:
 // [limits.size(), n_experts], overwritten by scores; NaN ranks last. limits: of each token. A token gets fewer experts than its
 // top_k where fewer are allowed, and none where none is. Sources: Mixtral of Experts (arXiv 2401.04088), section 2.1; OLMoE
-// (2409.02060), section 2; DeepSeek-V2 (2405.04434), section 2.2.2; DeepSeek-V3 (2412.19437), section 2.1.2.
+// (2409.02060), section 2; GRIN (2409.12136), section 2.2, for sparse_mixer; DeepSeek-V2 (2405.04434), section 2.2.2; DeepSeek-V3 (2412.19437), section 2.1.2.
 void route_tokens(const KernelTable& kernels, const RouterSpec& rule, const SelectionBias& bias, float* logits,
                   size_t n_experts, std::span<const RouteLimits> limits, Routing& routing);
 

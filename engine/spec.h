@@ -24,13 +24,14 @@ struct RopeSpec {
 
 // How a mixture's tokens find their experts, as data; the rules are the router's (router.h).
 struct RouterSpec {
-  // What a score makes of a logit; experts are weighted by their scores. GGUF numbers them 1 to 4 in this order but for the
-  // second, which is its third: expert_gating_func.
+  // What a score makes of a logit; experts are weighted by their scores. GGUF numbers all but the
+  // last 1 to 4 in this order: expert_gating_func.
   enum class Score : uint8_t {
     softmax,            // over all experts
     sigmoid,            // each on its own
     softmax_of_chosen,  // chosen by logits, weighted by a softmax of the chosen alone
     sqrt_softplus,      // sqrt(log(1 + e^x))
+    sparse_mixer,       // chosen by logits, each weighted by its own softmax of those left, without what lies far below it
   };
   // What a group of experts is chosen by.
   enum class GroupScore : uint8_t { largest, two_largest };
@@ -38,6 +39,7 @@ struct RouterSpec {
   Score score = Score::softmax;
   bool normalise = false;  // weights are divided by their sum
   float scale = 1.0f;      // then multiplied by this
+  float jitter = 0.01f;    // sparse_mixer: logits further below than twice this share of the larger size lie far below
   size_t n_groups = 1;     // of neighbours, equally many experts each
   size_t groups_used = 1;  // experts of the others are not chosen
   GroupScore group_score = GroupScore::two_largest;

@@ -21,10 +21,10 @@ namespace siskin {
 
 // Where forward() looks for a tensor. Slots after kFirstLayerSlot exist once per layer.
 enum class Slot : uint8_t {
-  token_embd, output_norm, output, rope_freqs, rope_factors_long, rope_factors_short,
-  attn_norm, attn_q, attn_k, attn_v, attn_q_bias, attn_k_bias, attn_v_bias, attn_q_norm, attn_k_norm, attn_output, attn_post_norm,
+  token_embd, output_norm, output_norm_bias, output, output_bias, rope_freqs, rope_factors_long, rope_factors_short,
+  attn_norm, attn_norm_bias, attn_q, attn_k, attn_v, attn_q_bias, attn_k_bias, attn_v_bias, attn_q_norm, attn_k_norm, attn_output, attn_post_norm,
   attn_q_a, attn_q_a_norm, attn_q_b, attn_kv_a, attn_kv_a_norm, attn_k_b, attn_v_b, attn_sinks, attn_output_bias,
-  ffn_norm, ffn_gate, ffn_up, ffn_down, ffn_post_norm,
+  ffn_norm, ffn_norm_bias, ffn_gate, ffn_up, ffn_down, ffn_post_norm,
   ffn_gate_inp, ffn_gate_inp_bias, exp_probs_b, ffn_gate_exps, ffn_up_exps, ffn_down_exps,
   ffn_gate_exps_bias, ffn_up_exps_bias, ffn_down_exps_bias,
   ffn_gate_inp_shexp, ffn_gate_shexp, ffn_up_shexp, ffn_down_shexp,

@@ -33,7 +33,8 @@ void project_latents(StepContext& ctx, size_t layer) {
   const Tensor* q_b = ctx.weights.find(Slot::attn_q_b, layer);
   if (factored) act.q_factor.resize(n, spec.q_rank, reads_int8(ctx, *q_b, n));
   act.normed.resize(n, spec.d_model, reads_int8(ctx, wq, n) || reads_int8(ctx, kv_a, n));
-  add_and_norm(ctx, n, layer == 0 ? Residual::keep : Residual::add_delta, ctx.weights.get(Slot::attn_norm, layer), act.normed);
+  add_and_norm(ctx, n, layer == 0 ? Residual::keep : Residual::add_delta, ctx.weights.get(Slot::attn_norm, layer), nullptr,
+               act.normed);
   ctx.enter(Part::qkv);
   const LinearJob jobs[] = {{&wq.slices[0], factored ? act.q_factor.values.data() : act.q.data()},
                             {&kv_a.slices[0], act.k.data()}};

@@ -49,7 +49,7 @@ void linear(StepContext& ctx, const ActivationRows& x, size_t n, std::span<const
 }
 
 void add_bias(StepContext& ctx, std::vector<float>& rows, const Tensor& bias) {
-  ctx.for_rows(ctx.plan.n_tokens(), [&](size_t i) {
+  ctx.for_rows(rows.size() / bias.cols, [&](size_t i) {
     ctx.kernels.add_bias({bias.values.data(), rows.data() + i * bias.cols, bias.cols, bias.id});
   });
 }

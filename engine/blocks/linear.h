@@ -23,7 +23,7 @@ struct LinearJob {
 // y_j[i] = W_j x[first_row_j + i] for every job, rows i in [0, n). The grid depends on the shapes alone.
 void linear(StepContext& ctx, const ActivationRows& x, size_t n, std::span<const LinearJob> jobs);
 
-// Adds a bias to each of the step's rows. rows: [n_tokens, bias.cols].
+// Adds a bias to each row. rows: [n, bias.cols].
 void add_bias(StepContext& ctx, std::vector<float>& rows, const Tensor& bias);
 
 // Rows per task: a kernel's panel. More would only leave fewer tasks.

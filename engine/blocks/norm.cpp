@@ -2,14 +2,16 @@
 
 namespace siskin {
 
-void add_and_norm(StepContext& ctx, size_t n, Residual residual, const Tensor& w, ActivationRows& normed) {
+void add_and_norm(StepContext& ctx, size_t n, Residual residual, const Tensor& w, const Tensor* bias, ActivationRows& normed) {
   ctx.enter(Part::norms);
   const size_t d = ctx.spec.d_model;
   ctx.for_rows(n, [&](size_t i) {
     float* x = ctx.act.residual.data() + i * d;
     if (residual == Residual::add_delta) ctx.kernels.axpy(ctx.spec.residual_scale, ctx.act.delta.data() + i * d, x, d);
     if (ctx.spec.layer_norm) {
-      ctx.kernels.layer_norm({x, w.values.data(), nullptr, normed.row(i), d, ctx.spec.rms_eps, w.id, 0});
+      const float* shift = bias == nullptr ? nullptr : bias->values.data();
+      ctx.kernels.layer_norm(
+          {x, w.values.data(), shift, normed.row(i), d, ctx.spec.rms_eps, w.id, bias == nullptr ? 0 : bias->id});
     } else {
       ctx.kernels.rms_norm({x, w.values.data(), normed.row(i), d, ctx.spec.rms_eps, w.id});
     }

@@ -128,21 +128,22 @@ void project_qkv(StepContext& ctx, size_t layer) {
   const size_t n = ctx.plan.n_tokens();
   Activations& act = ctx.act;
   act.normed.resize(n, ctx.spec.d_model, reads_int8(ctx, wq, n) || reads_int8(ctx, wk, n) || reads_int8(ctx, wv, n));
-  add_and_norm(ctx, n, layer == 0 ? Residual::keep : Residual::add_delta, ctx.weights.get(Slot::attn_norm, layer), act.normed);
+  add_and_norm(ctx, n, layer == 0 ? Residual::keep : Residual::add_delta, ctx.weights.get(Slot::attn_norm, layer),
+               ctx.weights.find(Slot::attn_norm_bias, layer), act.normed);
   ctx.enter(Part::qkv);
   const LinearJob qkv[] = {{&wq.slices[0], act.q.data()}, {&wk.slices[0], act.k.data()}, {&wv.slices[0], act.v.data()}};
   linear(ctx, act.normed, n, qkv);
 }
 
 void add_qkv_biases(StepContext& ctx, size_t layer) {
-  add_bias(ctx, ctx.act.q, ctx.weights.get(Slot::attn_q_bias, layer));
-  add_bias(ctx, ctx.act.k, ctx.weights.get(Slot::attn_k_bias, layer));
-  add_bias(ctx, ctx.act.v, ctx.weights.get(Slot::attn_v_bias, layer));
+  if (const Tensor* bias = ctx.weights.find(Slot::attn_q_bias, layer)) add_bias(ctx, ctx.act.q, *bias);
+  if (const Tensor* bias = ctx.weights.find(Slot::attn_k_bias, layer)) add_bias(ctx, ctx.act.k, *bias);
+  if (const Tensor* bias = ctx.weights.find(Slot::attn_v_bias, layer)) add_bias(ctx, ctx.act.v, *bias);
 }
 
 void norm_qk(StepContext& ctx, size_t layer) {
-  norm_rows(ctx, ctx.act.q, ctx.weights.get(Slot::attn_q_norm, layer));
-  norm_rows(ctx, ctx.act.k, ctx.weights.get(Slot::attn_k_norm, layer));
+  if (const Tensor* norm = ctx.weights.find(Slot::attn_q_norm, layer)) norm_rows(ctx, ctx.act.q, *norm);
+  if (const Tensor* norm = ctx.weights.find(Slot::attn_k_norm, layer)) norm_rows(ctx, ctx.act.k, *norm);
 }
 
 void clamp_qkv(StepContext& ctx) {
@@ -167,7 +168,8 @@ void attend_and_project(StepContext& ctx, size_t layer) {
 void feed_forward(StepContext& ctx, size_t layer) {
   const size_t n = ctx.plan.n_tokens();
   ctx.act.normed.resize(n, ctx.spec.d_model, ffn_reads_int8(ctx, layer, n));
-  add_and_norm(ctx, n, Residual::add_delta, ctx.weights.get(Slot::ffn_norm, layer), ctx.act.normed);
+  add_and_norm(ctx, n, Residual::add_delta, ctx.weights.get(Slot::ffn_norm, layer),
+               ctx.weights.find(Slot::ffn_norm_bias, layer), ctx.act.normed);
   if (ctx.spec.is_moe(layer)) {
     moe_ffn(ctx, layer, n);
   } else {
@@ -189,10 +191,12 @@ void predict(StepContext& ctx) {
       std::copy_n(ctx.act.delta.data() + row * d, d, ctx.act.delta.data() + out * d);
     }
   }
-  add_and_norm(ctx, n, Residual::add_delta, ctx.weights.get(Slot::output_norm), ctx.act.last);
+  add_and_norm(ctx, n, Residual::add_delta, ctx.weights.get(Slot::output_norm), ctx.weights.find(Slot::output_norm_bias),
+               ctx.act.last);
   ctx.enter(Part::head);
   const LinearJob job{&head.slices[0], ctx.act.logits.data()};
   linear(ctx, ctx.act.last, n, {&job, 1});
+  if (const Tensor* bias = ctx.weights.find(Slot::output_bias)) add_bias(ctx, ctx.act.logits, *bias);
   if (ctx.spec.logit_scale == 1.0f) return;
   for (float& logit : ctx.act.logits) logit *= ctx.spec.logit_scale;
 }

@@ -67,9 +67,9 @@ inline size_t n_experts(const ModelSpec& s) { return s.n_experts; }
 void begin_step(StepContext& ctx);
 // Adds what the last block made (layer 0: nothing), normalises, and multiplies: q, k and v, not yet rotated.
 void project_qkv(StepContext& ctx, size_t layer);
-// Adds the layer's biases to q, k and v.
+// Adds the biases that the layer has to q, k and v.
 void add_qkv_biases(StepContext& ctx, size_t layer);
-// Normalises q and k by attn_q_norm and attn_k_norm: as whole rows or head by head, as long as these are.
+// Normalises q and k by attn_q_norm and attn_k_norm, where there are such: as whole rows or head by head, as long as these are.
 void norm_qk(StepContext& ctx, size_t layer);
 // Keeps q, k and v within the model's bounds, if it has some.
 void clamp_qkv(StepContext& ctx);

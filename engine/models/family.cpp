@@ -5,10 +5,10 @@
 namespace siskin {
 namespace {
 
-constexpr const Family* kFamilies[] = {&kLlamaFamily,      &kOlmoeFamily,      &kQwen2Family,      &kQwen2MoeFamily,
-                                       &kQwen3MoeFamily,   &kGemma3Family,     &kErnie45MoeFamily, &kGlm4MoeFamily,
-                                       &kGraniteMoeFamily, &kHunyuanMoeFamily, &kMiniMaxM2Family,  &kDeepseekFamily,
-                                       &kDeepseek2Family,  &kGptOssFamily,     &kDbrxFamily,       &kLlama4Family};
+constexpr const Family* kFamilies[] = {
+    &kLlamaFamily,      &kOlmoeFamily,   &kQwen2Family,      &kQwen2MoeFamily,   &kQwen3MoeFamily,  &kGemma3Family,
+    &kErnie45MoeFamily, &kGlm4MoeFamily, &kGraniteMoeFamily, &kHunyuanMoeFamily, &kMiniMaxM2Family, &kDeepseekFamily,
+    &kDeepseek2Family,  &kGptOssFamily,  &kDbrxFamily,       &kLlama4Family,     &kPhimoeFamily};
 
 }  // namespace
 

@@ -35,6 +35,7 @@ extern const Family kLlamaFamily;
 extern const Family kLlama4Family;
 extern const Family kMiniMaxM2Family;
 extern const Family kOlmoeFamily;
+extern const Family kPhimoeFamily;
 extern const Family kQwen2Family;
 extern const Family kQwen2MoeFamily;
 extern const Family kQwen3MoeFamily;

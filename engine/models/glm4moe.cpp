@@ -50,8 +50,8 @@ void forward(StepContext& ctx) {
   begin_step(ctx);
   for (size_t layer = 0; layer < ctx.spec.n_layers; ++layer) {
     project_qkv(ctx, layer);
-    if (ctx.weights.find(Slot::attn_q_bias, layer) != nullptr) add_qkv_biases(ctx, layer);
-    if (ctx.weights.find(Slot::attn_q_norm, layer) != nullptr) norm_qk(ctx, layer);
+    add_qkv_biases(ctx, layer);
+    norm_qk(ctx, layer);
     attend_and_project(ctx, layer);
     feed_forward(ctx, layer);
   }

@@ -72,6 +72,8 @@ class Gatherer {
     if (name.starts_with("mtp_")) return {};  // ERNIE's blocks for drafting several tokens at once
     if (name == names_.embedding) return add_whole(tensor, {0, "token_embd.weight"});
     if (name == names_.norm) return add_whole(tensor, {kAfterBlocks, "output_norm.weight"});
+    if (name == names_.norm_bias) return add_whole(tensor, {kAfterBlocks, "output_norm.bias"});
+    if (name == "lm_head.bias") return add_whole(tensor, {kAfterBlocks, "output.bias"});
     if (name == names_.head) return add_whole(tensor, {kAfterBlocks, "output.weight"});
     if (name.starts_with(names_.layers)) return add_of_block(tensor, without_prefix(name, names_.layers));
     return no_place(tensor);

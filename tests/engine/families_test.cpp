@@ -25,7 +25,7 @@ constexpr const char* kModels[] = {"qwen2",          "qwen2_tied",     "gemma3",
                                    "qwen3_moe",      "granitemoe",     "granitemoeshared", "glm4_moe",     "glm4_moe_groups",
                                    "ernie4_5_moe",   "hunyuan_v1_moe", "minimax_m2",       "deepseek",     "deepseek2",
                                    "deepseek2_lite", "deepseek3",      "deepseek3.gguf",   "gpt_oss.gguf", "dbrx",
-                                   "llama4",         "llama_longrope"};
+                                   "llama4",         "llama_longrope",   "phimoe"};
 
 std::filesystem::path golden(const std::string& name) { return places::golden() / "families" / name; }
 
@@ -160,7 +160,7 @@ TEST_CASE("tiny models go on as the reference does", "[parity]") {
 
 TEST_CASE("contexts up to the original length take LongRoPE's short factors, whatever kind of file holds them", "[parity]") {
   const tools_test::TempFolder folder;
-  for (const std::string name : {"llama_longrope"}) {
+  for (const std::string name : {"llama_longrope", "phimoe"}) {
     const auto reference = reference_of(name)["short"];
     const auto ids = reference["ids"].get<std::vector<TokenId>>();
     QuantizeOptions options;

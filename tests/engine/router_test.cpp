@@ -25,7 +25,7 @@ double score_of(Score kind, const std::vector<float>& logits, size_t e) {
   const double x = logits[e];
   if (kind == Score::sigmoid) return 1 / (1 + std::exp(-x));
   if (kind == Score::sqrt_softplus) return std::sqrt(std::log(1 + std::exp(x)));
-  if (kind == Score::softmax_of_chosen) return x;
+  if (kind == Score::softmax_of_chosen || kind == Score::sparse_mixer) return x;
   double sum = 0;
   for (const float other : logits) sum += std::exp(double{other} - x);
   return 1 / sum;
@@ -78,6 +78,15 @@ std::vector<Chosen> plainly(const RouterSpec& rule, const std::vector<float>& lo
   while (chosen.size() < limits.top_k && !open.empty()) {
     const size_t at = best(open, [&](size_t e) { return by[e]; });
     chosen.push_back({open[at], scores[open[at]]});
+    if (rule.score == Score::sparse_mixer) {
+      const double best_logit = scores[open[at]];
+      double sum = 0;
+      for (const size_t e : open) {
+        const double distance = (best_logit - scores[e]) / std::max(std::abs(scores[e]), best_logit);
+        if (!(distance > 2 * double{rule.jitter})) sum += std::exp(scores[e] - best_logit);
+      }
+      chosen.back().weight = 1 / sum;
+    }
     open.erase(open.begin() + static_cast<std::ptrdiff_t>(at));
   }
   double sum = 0;
@@ -107,8 +116,9 @@ TEST_CASE("the router chooses and weighs as its rules say, whatever the options"
     for (size_t n_case = 0; n_case < 4000; ++n_case) {
       const size_t n_experts = kCounts[below(std::size(kCounts))], n_tokens = 1 + below(5);
       RouterSpec rule;
-      rule.score = static_cast<Score>(below(4));
+      rule.score = static_cast<Score>(below(5));
       rule.normalise = below(2) == 0;
+      rule.jitter = below(2) == 0 ? 0.01f : 0.17f;
       rule.scale = below(2) == 0 ? 1.0f : 2.5f;
       rule.group_score = static_cast<GroupScore>(below(2));
       for (const size_t groups : {2, 3, 4, 8}) {
@@ -155,7 +165,7 @@ TEST_CASE("scores that are no numbers choose experts that exist, each once, and 
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
   for (const Isa& isa : available_isas()) {
     for (const float bad : {kNan, kInf, -kInf}) {
-      for (size_t kind = 0; kind < 4; ++kind) {
+      for (size_t kind = 0; kind < 5; ++kind) {
         for (const size_t groups : {1, 4}) {
           RouterSpec rule;
           rule.score = static_cast<Score>(kind);

@@ -30,6 +30,7 @@ struct HfNames {
   const char* head = "lm_head.weight";
   // Begins the names of what is no part of the text model, where there is such; it is left out, and the reader is told.
   std::span<const std::string_view> others = {};
+  const char* norm_bias = "norm.bias";
 };
 
 // Where a folder differs from GGUF in what its layers number.
@@ -72,7 +73,7 @@ struct HfFamily {
 };
 
 // dbrx.cpp, deepseek.cpp, ernie.cpp, gemma3.cpp, glm4.cpp, granite.cpp, hunyuan.cpp, llama.cpp, llama4.cpp, minimax.cpp,
-// olmoe.cpp, qwen.cpp
+// olmoe.cpp, phimoe.cpp, qwen.cpp
 extern const HfFamily kHfDbrx;
 extern const HfFamily kHfDeepseek, kHfDeepseek2, kHfDeepseek3, kHfKimiK2;
 extern const HfFamily kHfErnie45Moe;
@@ -84,6 +85,7 @@ extern const HfFamily kHfMiniMaxM2;
 extern const HfFamily kHfLlama, kHfMistral, kHfMixtral;
 extern const HfFamily kHfLlama4, kHfLlama4Conditional;
 extern const HfFamily kHfOlmoe;
+extern const HfFamily kHfPhimoe, kHfPhiMoE;
 extern const HfFamily kHfQwen2, kHfQwen2Moe, kHfQwen3Moe;
 // All of them.
 std::span<const HfFamily* const> hf_families();
