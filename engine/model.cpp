@@ -79,7 +79,7 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
     TypeTotals& totals = info.tensors_by_type[dtype_name(view.type)];
     totals.tensors += 1;
     totals.params += view.elements();
-    const uint64_t bytes = (view.slice_bytes + view.scales.bytes(view.rows())) * view.slices.size();
+    const uint64_t bytes = file_bytes(view);
     totals.bytes += bytes;
     tensor_bytes += bytes;
   }

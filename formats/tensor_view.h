@@ -20,6 +20,7 @@ struct ScaleTables {
   size_t rows_per_scale = 1;             // of the matrix
   size_t per_row = 1;                    // scales in a table's row
   std::vector<const std::byte*> slices;  // empty: the rows lie in the tensor's slices as they are
+  std::vector<size_t> first_rows;        // of the matrix that a table is of, where each slice begins; empty: at its first
 
   // Of one table, for a matrix of so many rows.
   size_t bytes(size_t rows) const {
@@ -53,6 +54,9 @@ struct TensorView {
 // `n` rows of a slice from `first` on, row_bytes() apart: where they lie, or put together in `room`.
 // REQUIRES: a matrix; first + n <= its rows.
 const std::byte* rows_of(const TensorView& tensor, size_t slice, size_t first, size_t n, std::vector<std::byte>& room);
+
+// Of the file, for all slices, scales too.
+size_t file_bytes(const TensorView& tensor);
 
 std::string shape_text(const Shape& shape);  // "[2048, 64]"
 

@@ -26,6 +26,11 @@ Result<HeadRows> head_rows(const Metadata& metadata, const std::string& prefix) 
   return HeadRows{heads, keys > rotated ? keys - rotated : 0, values};
 }
 
+void add_scales(const ScaleTables& whole, size_t first_row, ScaleTables& part) {
+  part.slices.push_back(whole.slices[0]);
+  part.first_rows.push_back(first_row);
+}
+
 }  // namespace
 
 Status split_latents(ModelParts& parts, const std::string& file) {
@@ -59,10 +64,17 @@ Status split_latents(ModelParts& parts, const std::string& file) {
     values.type = whole.type;
     values.shape = {rows.heads, rows.values, whole.shape[1]};
     values.slice_bytes = rows.values * row;
+    keys.scales = values.scales = whole.scales;
+    keys.scales.slices.clear();
+    values.scales.slices.clear();
     for (size_t head = 0; head < rows.heads; ++head) {
-      const std::byte* begin = whole.slices[0] + head * (rows.keys + rows.values) * row;
-      keys.slices.push_back(begin);
-      values.slices.push_back(begin + keys.slice_bytes);
+      const size_t first = head * (rows.keys + rows.values);
+      keys.slices.push_back(whole.slices[0] + first * row);
+      values.slices.push_back(keys.slices.back() + keys.slice_bytes);
+      if (whole.scales.slices.empty()) continue;
+      // Heads need not begin where a block of rows under one scale does.
+      add_scales(whole.scales, first, keys.scales);
+      add_scales(whole.scales, first + rows.keys, values.scales);
     }
     out.push_back(std::move(keys));
     out.push_back(std::move(values));

@@ -10,8 +10,8 @@
 
 namespace siskin {
 
-// Becomes "attn_k_b", a transposed view [heads, kv_rank, key rows], and "attn_v_b" [heads, value rows, kv_rank]; nothing is
-// copied. Errors (corrupt_file, naming `file`): rows that are not those of the heads.
+// Becomes "attn_k_b", a transposed view [heads, kv_rank, key rows], and "attn_v_b" [heads, value rows, kv_rank], under the same
+// scales where these lie apart; nothing is copied. Errors (corrupt_file, naming `file`): rows that are not those of the heads.
 Status split_latents(ModelParts& parts, const std::string& file);
 
 }  // namespace siskin

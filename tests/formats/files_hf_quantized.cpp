@@ -2,6 +2,8 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "formats/blocks/codec.h"
+#include "formats/blocks/fp8.h"
 #include "formats/model_file.h"
 #include "formats/safetensors.h"
 #include "tests/formats/files_support.h"
@@ -185,6 +187,66 @@ TEST_CASE("other quantizations are refused by what they ask for", "[files]") {
        "'kv_cache_scheme'"},
   };
   for (const auto& [quantization, code, says] : kinds) expect_refusal(folder, quantization, sources(), code, says);
+}
+
+TEST_CASE("heads of DeepSeek's latents take the scales of the blocks that their rows lie in", "[files]") {
+  // 3 heads of 40 rows of keys and 24 of values: blocks of 128 rows end within a head, and between its keys and values.
+  constexpr size_t kHeads = 3, kKeys = 40, kValues = 24, kRows = kHeads * (kKeys + kValues), kRank = 256;
+  const auto code = [](size_t row, size_t col) {
+    return static_cast<uint8_t>((row * 31 + col * 7) % 120 + (col % 3 == 0 ? 128 : 0));
+  };
+  const auto scale = [](size_t row, size_t col) { return 0.25f + static_cast<float>(row / 128 * 2 + col / 128); };
+  const std::string name = "model.layers.0.self_attn.kv_b_proj.weight";
+  GgufTensorSource codes{name, DType::F8_E4M3, {kRows, kRank}, 1, kRows * kRank, {}};
+  codes.produce = [&](size_t, std::span<std::byte> out) -> Status {
+    for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::byte>(code(i / kRank, i % kRank));
+    return {};
+  };
+  GgufTensorSource scales{name + "_scale_inv", DType::F32, {2, 2}, 1, 16, {}};
+  scales.produce = [&](size_t, std::span<std::byte> out) -> Status {
+    const float values[] = {scale(0, 0), scale(0, 128), scale(128, 0), scale(128, 128)};
+    std::memcpy(out.data(), values, sizeof values);
+    return {};
+  };
+  const TempFolder folder;
+  testing::write_file(folder / "config.json", R"({"model_type": "deepseek_v3", "hidden_size": 64, "intermediate_size": 96,
+    "moe_intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 3, "num_key_value_heads": 3, "head_dim": 48,
+    "vocab_size": 20, "kv_lora_rank": 256, "qk_nope_head_dim": 40, "qk_rope_head_dim": 8, "v_head_dim": 24, "q_lora_rank": null,
+    "quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}})");
+  const Sources tensors = {pattern_source("lm_head.weight", DType::BF16, {20, 64}), codes, scales};
+  REQUIRE(write_safetensors(folder / "model.safetensors", {}, tensors));
+  const auto file = ModelFile::open(folder.path());
+  if (!file) FAIL(file.error().message);
+  const TensorView *keys = file->find("blk.0.attn_k_b.weight"), *values = file->find("blk.0.attn_v_b.weight");
+  REQUIRE(keys != nullptr);
+  REQUIRE(values != nullptr);
+  CHECK(keys->shape == Shape{kHeads, kRank, kKeys});
+  CHECK(keys->type == DType::F16);
+  CHECK(values->shape == Shape{kHeads, kValues, kRank});
+  CHECK(values->type == DType::FP8);
+  const auto weight = [&](size_t row, size_t col) { return f32_from_e4m3(code(row, col)) * scale(row, col); };
+  std::vector<std::byte> room;
+  for (size_t head = 0; head < kHeads; ++head) {
+    const size_t first = head * (kKeys + kValues);
+    std::vector<float> row(kKeys), rounded(kKeys);
+    for (size_t col = 0; col < kRank; ++col) {
+      decode_row(DType::F16, rows_of(*keys, head, col, 1, room), row.data(), kKeys);
+      for (size_t k = 0; k < kKeys; ++k) {
+        uint16_t half;
+        const float exact = weight(first + k, col);
+        encode_row(DType::F16, &exact, reinterpret_cast<std::byte*>(&half), 1);
+        decode_row(DType::F16, reinterpret_cast<const std::byte*>(&half), &rounded[k], 1);
+      }
+      CHECK(row == rounded);
+    }
+    std::vector<float> value_row(kRank);
+    for (size_t v = 0; v < kValues; ++v) {
+      decode_row(DType::FP8, rows_of(*values, head, v, 1, room), value_row.data(), kRank);
+      size_t wrong = 0;
+      for (size_t col = 0; col < kRank; ++col) wrong += value_row[col] != weight(first + kKeys + v, col);
+      CHECK(wrong == 0);
+    }
+  }
 }
 
 }  // namespace siskin
