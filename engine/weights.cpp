@@ -86,7 +86,8 @@ uint64_t Tensor::row_bytes() const { return packed_strip_bytes(type, cols) / kSt
 
 std::vector<float> Tensor::file_values() const {
   std::vector<float> all(n_slices * cols);
-  decode_row(source->type, source->slices[0], all.data(), all.size());
+  std::vector<std::byte> room;
+  decode_row(source->type, rows_of(*source, 0, 0, source->rows(), room), all.data(), all.size());
   for (float& value : all) value += add_one ? 1.0f : 0.0f;
   return all;
 }

@@ -54,7 +54,7 @@ void load_piece(const ModelFile& file, const Piece& piece) {
     pack_strips(tensor.type, rows_of(view, piece.slice, row, n, room), n, tensor.cols, 0, 1,
                 piece.target + row / kStripRows * strip_bytes);
   }
-  if (view.is_transposed()) return;  // other pieces read the same pages
+  if (view.is_scattered()) return;  // other pieces read the same pages
   const size_t row_bytes = view.slice_bytes / tensor.rows;
   file.release(view.slices[piece.slice] + first_row * row_bytes, (last_row - first_row) * row_bytes);
 }

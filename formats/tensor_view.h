@@ -16,7 +16,7 @@ using Shape = std::vector<size_t>;
 // Scales that lie apart from the codes, as in Hugging Face folders: a table per slice, row-major. Rows of the tensor's type, as
 // row_bytes() counts them, are put together by rows_of().
 struct ScaleTables {
-  DType type{};                          // F32, F16 or BF16
+  DType type{};                          // F32, F16 or BF16; of MXFP4 bytes of exponents, as I8
   size_t rows_per_scale = 1;             // of the matrix
   size_t per_row = 1;                    // scales in a table's row
   std::vector<const std::byte*> slices;  // empty: the rows lie in the tensor's slices as they are
@@ -40,8 +40,13 @@ struct TensorView {
   // Set: the slices hold the matrix transposed, [cols, rows] of this type. `type` is the same, or F16
   // where this is a type of blocks.
   std::optional<DType> transposed;
+  // Of neighbours there, every so many belong to the tensor: 2 where two lie in turns. Rows: of what is transposed or MXFP4
+  // with scales apart; elements: of plain rows.
+  size_t row_step = 1, element_step = 1;
 
   bool is_transposed() const { return transposed.has_value(); }
+  // Whether other tensors lie between its bytes.
+  bool is_scattered() const { return is_transposed() || row_step > 1 || element_step > 1; }
   size_t rows() const { return shape.size() < 2 ? 1 : shape[shape.size() - 2]; }
   size_t cols() const { return shape.empty() ? 1 : shape.back(); }
   size_t elements() const {

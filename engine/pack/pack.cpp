@@ -66,7 +66,8 @@ GgufTensorSource packed_source(const ModelFile& file, const Tensor& tensor, tbb:
     source.shape = {view.elements()};
     source.slice_bytes = view.slice_bytes;
     source.produce = [&view](size_t, std::span<std::byte> out) -> Status {
-      std::memcpy(out.data(), view.slices[0], out.size());
+      std::vector<std::byte> room;
+      std::memcpy(out.data(), rows_of(view, 0, 0, view.rows(), room), out.size());
       return {};
     };
     return source;

@@ -144,6 +144,11 @@ DType plain_type(const ModelFile& file) {
   return most;
 }
 
+// Of a folder's quantized tensors those stay as they are whose type GGUF has.
+bool stays(const ModelFile& file, const TensorView& tensor) {
+  return file.is_hugging_face() && dtype_info(tensor.type).block_elems > 1 && in_gguf(tensor.type);
+}
+
 // What a mixture needs to know, of the file's own architecture.
 Result<MixtureModel> mixture_model(const ModelFile& file) {
   const Metadata& metadata = file.metadata();
@@ -186,8 +191,12 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   std::vector<GgufTensorSource> sources;
   uint64_t params = 0;
   uint64_t tensor_bytes = 0;
+  uint64_t file_type = asked.file_type();
   for (const OutputTensor& tensor : output_tensors(file)) {
-    SISKIN_TRY(const TensorJob job, plan_job(file, tensor, asked.of(tensor.name, model), report));
+    const TensorView& first = *tensor.parts.front();
+    const bool as_is = as_read && tensor.parts.size() == 1 && stays(file, first);
+    if (as_is) file_type = AskedType(first.type).file_type();
+    SISKIN_TRY(const TensorJob job, plan_job(file, tensor, as_is ? first.type : asked.of(tensor.name, model), report));
     GgufTensorSource source;
     source.name = tensor.name;
     source.type = job.type;
@@ -202,7 +211,7 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
   }
   if (params == 0) return Error{ErrorCode::corrupt_file, in.string() + ": holds no tensors"};
 
-  SISKIN_TRY(const Metadata metadata, output_metadata(file, asked.file_type()));
+  SISKIN_TRY(const Metadata metadata, output_metadata(file, file_type));
   SISKIN_TRY_STATUS(check_free_space(out, sources));
   SISKIN_TRY_STATUS(write_gguf(out, metadata, sources, options.on_progress));
   report.bits_per_weight = 8.0 * static_cast<double>(tensor_bytes) / static_cast<double>(params);

@@ -19,8 +19,9 @@ int convert_command(int argc, const char* const* argv) {
   CLI::App& app = line.app();
   app.add_option("HF_DIR", in, "A folder with config.json, safetensors and tokenizer files")->required()->type_name("");
   app.add_option("OUT", out, "The GGUF file to write")->required()->type_name("");
-  app.add_option("--type", options.type,
-                 "auto: f32, f16 or bf16, as most of the folder is; or any type that siskin quantize writes as GGUF")
+  app.add_option(
+         "--type", options.type,
+         "auto: f32, f16 or bf16, as most of the folder is, mxfp4 where it is; or any type that siskin quantize writes as GGUF")
       ->envname("SISKIN_TYPE")
       ->type_name("T");
   line.with_threads().with_json();

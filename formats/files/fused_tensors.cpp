@@ -73,11 +73,42 @@ Status split(const TensorView& whole, std::string_view fused, const std::vector<
   return {};
 }
 
+// Rows of two matrices in turns, or elements of two vectors per row.
+Status split_turns(const TensorView& whole, std::string_view fused, const char* const (&names)[2], const std::string& file,
+                   std::vector<TensorView>& out) {
+  const bool is_bias = whole.name.ends_with(".bias");
+  const size_t n = is_bias ? whole.cols() : whole.rows();
+  if (n % 2 != 0) return corrupt_file(file, whole.name + ": " + std::to_string(n) + " rows, expected an even number");
+  if (is_bias ? dtype_info(whole.type).block_elems != 1 : !whole.is_transposed() && whole.scales.slices.empty()) {
+    return unsupported_file(file, whole.name + ": in turns, expected transposed, MXFP4 or a bias");
+  }
+  for (size_t part = 0; part < 2; ++part) {
+    TensorView view = whole;
+    view.name.replace(view.name.find(fused), fused.size(), names[part]);
+    size_t offset = part * row_bytes(is_bias ? whole.type : whole.transposed.value_or(DType::I8), 1);
+    if (is_bias) {
+      view.shape.back() = n / 2;
+      view.element_step = 2;
+    } else {
+      view.shape[view.shape.size() - 2] = n / 2;
+      view.row_step = 2;
+    }
+    if (!is_bias && !whole.is_transposed()) {
+      offset *= whole.slice_bytes / n;
+      for (const std::byte*& scales : view.scales.slices) scales += part * whole.scales.per_row;
+    }
+    if (!whole.is_transposed()) view.slice_bytes /= 2;
+    for (const std::byte*& slice : view.slices) slice += offset;
+    out.push_back(std::move(view));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<TensorView>> split_fused(std::vector<TensorView> tensors, const Metadata& metadata,
                                             const std::string& file) {
-  constexpr std::string_view kQkv = "attn_qkv.", kGateUp = "ffn_gate_up_";
+  constexpr std::string_view kQkv = "attn_qkv.", kGateUp = "ffn_gate_up_", kTurns = "ffn_gate_by_up_";
   std::vector<TensorView> out;
   out.reserve(tensors.size());
   for (TensorView& tensor : tensors) {
@@ -87,6 +118,10 @@ Result<std::vector<TensorView>> split_fused(std::vector<TensorView> tensors, con
         SISKIN_TRY_STATUS(split(tensor, kQkv, parts, file, out));
         continue;
       }
+    }
+    if (tensor.name.find(kTurns) != tensor.name.npos && tensor.shape.size() >= 2) {
+      SISKIN_TRY_STATUS(split_turns(tensor, kTurns, {"ffn_gate_", "ffn_up_"}, file, out));
+      continue;
     }
     if (tensor.name.find(kGateUp) != tensor.name.npos && tensor.name.ends_with(".weight") && tensor.shape.size() >= 2) {
       const size_t half = tensor.rows() / 2;

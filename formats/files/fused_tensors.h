@@ -1,5 +1,6 @@
 // Matrices that files keep as one and families use apart: q, k and v ("blk.3.attn_qkv.weight"), gate and up
-// ("blk.3.ffn_gate_up_exps.weight"). Their rows lie one behind the other, so that parts are views and nothing is copied.
+// ("blk.3.ffn_gate_up_exps.weight"). Their rows lie one behind the other, or in turns ("blk.3.ffn_gate_by_up_exps.weight": a
+// row of gate, a row of up), so that parts are views and nothing is copied.
 #pragma once
 
 #include <siskin/result.h>

@@ -11,8 +11,8 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kRead =
-    "compressed-tensors with 8-bit int weights per channel or 8-bit float weights per channel or tensor is read, and fp8 with "
-    "e4m3 in blocks of [128, 128]";
+    "compressed-tensors with 8-bit int weights per channel or 8-bit float weights per channel or tensor is read, fp8 with "
+    "e4m3 in blocks of [128, 128], and mxfp4";
 
 Error not_read(const std::string& file, const std::string& what) {
   return unsupported_file(file, "'quantization_config': " + what + " is not supported; " + kRead);
@@ -89,6 +89,7 @@ Result<HfQuantization> parse_hf_quantization(const json& quantization, const std
   if (!method.is_string()) return corrupt_file(file, "'quantization_config' has no 'quant_method'");
   if (method == "compressed-tensors") return parse_compressed_tensors(quantization, file);
   if (method == "fp8") return parse_fp8(quantization, file);
+  if (method == "mxfp4") return HfQuantization::mxfp4;
   return not_read(file, "'quant_method' " + in_quotes(method.get<std::string>()));
 }
 

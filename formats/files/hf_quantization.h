@@ -15,6 +15,7 @@ enum class HfQuantization : uint8_t {
   int8_rows,   // compressed-tensors: int8 with a `weight_scale` per row
   fp8_rows,    // compressed-tensors: E4M3 with a `weight_scale` per row or matrix
   fp8_blocks,  // "fp8": E4M3 with a `weight_scale_inv` per 128 x 128
+  mxfp4,       // "mxfp4": X is `X_blocks` of 16 bytes and `X_scales`, an exponent per block
 };
 
 // Errors: corrupt_file, and unsupported, naming the setting that is not read and those that are.

@@ -21,8 +21,8 @@ struct QuantizedTensors {
 // Errors: corrupt_file for codes without scales and scales without codes.
 Result<QuantizedTensors> pair_scales(std::span<const HfTensor> tensors, HfQuantization quantization);
 
-// Codes and scales as a tensor of the type that they are; name and slices are left to the caller. Errors: corrupt_file for
-// shapes that disagree, unsupported for types and shapes without kernels.
+// Codes and scales as a tensor of the type that they are, MXFP4's of all experts together; name and slices are left to the
+// caller. Errors: corrupt_file for shapes that disagree, unsupported for types and shapes without kernels.
 Result<TensorView> quantized_view(const SafetensorsEntry* codes, const std::string& file, const SafetensorsEntry* scales);
 
 }  // namespace siskin

@@ -170,6 +170,10 @@ class Gatherer {
     }
     view.slice_bytes /= n_experts_;
     for (size_t i = 0; i < n_experts_; ++i) view.slices.push_back(tensor.data + i * view.slice_bytes);
+    if (tensor.scales != nullptr) {
+      const size_t bytes = (tensor.scales->entry->end - tensor.scales->entry->begin) / n_experts_;
+      for (size_t i = 0; i < n_experts_; ++i) view.scales.slices.push_back(tensor.scales->data + i * bytes);
+    }
     return insert(tensor, std::move(place), std::move(view));
   }
 

@@ -99,7 +99,7 @@ size_t ModelFile::file_bytes() const {
 }
 
 void ModelFile::release(const TensorView& tensor) const {
-  if (tensor.is_transposed()) return;  // rows of other tensors may lie in the same pages
+  if (tensor.is_scattered()) return;  // others may lie in the same pages
   // Slices that lie end to end are released as one range: page by page each would keep the pages that it shares with the next.
   for (size_t i = 0; i < tensor.slices.size();) {
     const std::byte* begin = tensor.slices[i];

@@ -5,6 +5,7 @@
 
 #include "formats/blocks/codec.h"
 #include "formats/blocks/fp8.h"
+#include "formats/blocks/mxfp4.h"
 
 namespace siskin {
 namespace {
@@ -44,8 +45,9 @@ const std::byte* columns_of(const TensorView& tensor, size_t slice, size_t first
   const size_t cols = tensor.cols();
   std::vector<float> stored, values(n * cols);
   for (size_t c = 0; c < cols; ++c) {
-    const float* column = decode_stretch(tensor, slice, c, first, n, stored);
-    for (size_t r = 0; r < n; ++r) values[r * cols + c] = column[r];
+    const size_t step = tensor.row_step;
+    const float* column = decode_stretch(tensor, slice, c, first * step, (n - 1) * step + 1, stored);
+    for (size_t r = 0; r < n; ++r) values[r * cols + c] = column[r * step];
   }
   const size_t bytes = row_bytes(tensor.type, cols);
   room.resize(n * bytes);
@@ -71,10 +73,39 @@ const std::byte* scaled_rows_of(const TensorView& tensor, size_t slice, size_t f
   return room.data();
 }
 
+// gpt-oss' folders keep a block's neighbours in one byte, GGUF's blocks weights that are 16 apart.
+const std::byte* mxfp4_rows_of(const TensorView& tensor, size_t slice, size_t first, size_t n, std::vector<std::byte>& room) {
+  const size_t blocks = tensor.cols() / BlockMXFP4::kWeights;
+  room.resize(n * row_bytes(DType::MXFP4, tensor.cols()));
+  std::byte* out = room.data();
+  for (size_t row = first; row < first + n; ++row) {
+    const size_t at = row * tensor.row_step * blocks;
+    for (size_t b = at; b < at + blocks; ++b, out += sizeof(BlockMXFP4)) {
+      const std::byte* pairs = tensor.slices[slice] + b * sizeof(BlockMXFP4::q);
+      const auto code = [&](size_t k) { return static_cast<uint8_t>(pairs[k / 2]) >> (k % 2 * 4) & 15; };
+      BlockMXFP4 block;
+      block.exponent = static_cast<uint8_t>(tensor.scales.slices[slice][b]);
+      for (size_t j = 0; j < 16; ++j) block.q[j] = static_cast<uint8_t>(code(j) | code(j + 16) << 4);
+      std::memcpy(out, &block, sizeof block);
+    }
+  }
+  return room.data();
+}
+
+const std::byte* spread_rows_of(const TensorView& tensor, size_t slice, size_t first, size_t n, std::vector<std::byte>& room) {
+  const size_t size = row_bytes(tensor.type, 1), elements = n * tensor.cols();
+  const std::byte* from = tensor.slices[slice] + first * tensor.cols() * tensor.element_step * size;
+  room.resize(elements * size);
+  for (size_t i = 0; i < elements; ++i) std::memcpy(room.data() + i * size, from + i * tensor.element_step * size, size);
+  return room.data();
+}
+
 }  // namespace
 
 const std::byte* rows_of(const TensorView& tensor, size_t slice, size_t first, size_t n, std::vector<std::byte>& room) {
   if (tensor.is_transposed()) return columns_of(tensor, slice, first, n, room);
+  if (tensor.element_step > 1) return spread_rows_of(tensor, slice, first, n, room);
+  if (!tensor.scales.slices.empty() && tensor.type == DType::MXFP4) return mxfp4_rows_of(tensor, slice, first, n, room);
   if (!tensor.scales.slices.empty()) return scaled_rows_of(tensor, slice, first, n, room);
   return tensor.slices[slice] + first * row_bytes(tensor.type, tensor.cols());
 }

@@ -16,7 +16,7 @@ namespace siskin {
 struct QuantizeOptions {
   // "f32", "f16", "bf16", "q8_0", "q6_k", "q5_k", "q5_1", "q5_0", "q4_k", "q4_1", "q4_0", "iq4_nl", "iq4_xs", "q3_k", "q2_k",
   // "mxfp4": every matrix in it; or a mixture under llama.cpp's name: "q5_k_m", "q5_k_s", "q4_k_m", "q4_k_s", "q3_k_l",
-  // "q3_k_m", "q3_k_s", "q2_k_m" (what llama.cpp calls Q2_K); "auto": f32, f16 or bf16, as most of the input is; or "w8a8"
+  // "q3_k_m", "q3_k_s", "q2_k_m" (what llama.cpp calls Q2_K); "auto": f32, f16 or bf16, as most of the input is, and mxfp4 where a folder is; or "w8a8"
   // or "fp8", int8 or E4M3 with a scale per row, which are written as a Hugging Face folder
   std::string type;
   unsigned threads = 0;

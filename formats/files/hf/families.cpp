@@ -10,7 +10,7 @@ std::span<const HfFamily* const> hf_families() {
       &kHfLlama,      &kHfMistral,   &kHfMixtral,           &kHfQwen2,     &kHfQwen2Moe,   &kHfQwen3Moe,
       &kHfGemma3,     &kHfOlmoe,     &kHfErnie45Moe,        &kHfGlm4Moe,   &kHfGraniteMoe, &kHfGraniteMoeShared,
       &kHfHunyuanMoe, &kHfMiniMaxM2, &kHfDeepseek,          &kHfDeepseek2, &kHfDeepseek3,  &kHfKimiK2,
-      &kHfDbrx,       &kHfLlama4,    &kHfLlama4Conditional, &kHfPhimoe,    &kHfPhiMoE};
+      &kHfDbrx,       &kHfLlama4,    &kHfLlama4Conditional, &kHfPhimoe,    &kHfPhiMoE,     &kHfGptOss};
   return kFamilies;
 }
 

@@ -72,13 +72,14 @@ struct HfFamily {
   std::string key(const char* name) const { return std::string(gguf) + "." + name; }
 };
 
-// dbrx.cpp, deepseek.cpp, ernie.cpp, gemma3.cpp, glm4.cpp, granite.cpp, hunyuan.cpp, llama.cpp, llama4.cpp, minimax.cpp,
-// olmoe.cpp, phimoe.cpp, qwen.cpp
+// dbrx.cpp, deepseek.cpp, ernie.cpp, gemma3.cpp, glm4.cpp, gpt_oss.cpp, granite.cpp, hunyuan.cpp, llama.cpp, llama4.cpp,
+// minimax.cpp, olmoe.cpp, phimoe.cpp, qwen.cpp
 extern const HfFamily kHfDbrx;
 extern const HfFamily kHfDeepseek, kHfDeepseek2, kHfDeepseek3, kHfKimiK2;
 extern const HfFamily kHfErnie45Moe;
 extern const HfFamily kHfGemma3;
 extern const HfFamily kHfGlm4Moe;
+extern const HfFamily kHfGptOss;
 extern const HfFamily kHfGraniteMoe, kHfGraniteMoeShared;
 extern const HfFamily kHfHunyuanMoe;
 extern const HfFamily kHfMiniMaxM2;
@@ -110,8 +111,8 @@ Status set_qkv_clamp(const HfConfigReader& config, const HfFamily& family, Metad
 // Refuses windows shorter than the context. `used`: unless "use_sliding_window" says otherwise.
 Status refuse_window(const HfConfigReader& config, const HfFamily& family, bool used, const Metadata& metadata);
 
-// The frequencies' stretching in "rope_scaling", or in "rope_parameters" of transformers 5; `vectors` becomes LongRoPE's factors.
-// REQUIRES: `metadata` has the context's length.
+// The frequencies' stretching in "rope_scaling", or in "rope_parameters" of transformers 5; `vectors` becomes LongRoPE's
+// factors. REQUIRES: `metadata` has the context's length.
 Status set_rope_scaling(const HfConfigReader& config, const HfConfigReader& rope, const HfFamily& family, Metadata& metadata,
                         std::vector<HfVector>& vectors);
 

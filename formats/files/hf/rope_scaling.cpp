@@ -18,7 +18,7 @@ Status set_yarn(const HfConfigReader& rope, const HfFamily& family, double facto
   metadata.set(family.key("rope.scaling.original_context_length"), original);
   metadata.set(family.key("rope.scaling.yarn_beta_fast"), as_f32(fast));
   metadata.set(family.key("rope.scaling.yarn_beta_slow"), as_f32(slow));
-  if (!truncate) metadata.set(family.key("rope.scaling.yarn_truncate"), false);
+  metadata.set(family.key("rope.scaling.yarn_truncate"), truncate);
   if (rope.find("attention_factor") != nullptr) {
     SISKIN_TRY(const double attention, rope.positive("attention_factor"));
     metadata.set(family.key("rope.scaling.yarn_attn_factor"), as_f32(attention));
@@ -38,7 +38,8 @@ struct Magnitudes {
   double at_short, at_long;
 };
 
-Result<Magnitudes> longrope_magnitudes(const HfConfigReader& rope, const HfFamily& family, uint64_t context, uint64_t original) {
+Result<Magnitudes> longrope_magnitudes(const HfConfigReader& rope, const HfFamily& family, uint64_t context,
+                                       uint64_t original) {
   if (family.has_mscales) {
     SISKIN_TRY(const double at_short, rope.positive("short_mscale"));
     SISKIN_TRY(const double at_long, rope.positive("long_mscale"));
@@ -83,7 +84,8 @@ Status set_rope_scaling(const HfConfigReader& config, const HfConfigReader& rope
   if (type == "default") return {};
   if (type == "longrope" || type == "su") return set_longrope(config, rope, family, metadata, vectors);
   if (type != "linear" && type != "llama3" && type != "yarn") {
-    return unsupported_file(rope.file(), "rope scaling " + in_quotes(type) + " is not supported; linear, llama3, yarn and longrope are");
+    return unsupported_file(rope.file(),
+                            "rope scaling " + in_quotes(type) + " is not supported; linear, llama3, yarn and longrope are");
   }
   SISKIN_TRY(const double factor, rope.positive("factor"));
   metadata.set(family.key("rope.scaling.type"), type);

@@ -1,6 +1,7 @@
-"""A tiny random gpt-oss as a GGUF file with Hugging Face transformers' float64 logits and 32 greedy ids, for families_test.cpp.
+"""A tiny random gpt-oss with Hugging Face transformers' float64 logits and 32 greedy ids, for families_test.cpp.
 
-Usage: gpt_oss.py FOLDER    writes FOLDER/gpt_oss.gguf and FOLDER/gpt_oss.json (ids, logits, greedy)
+Usage: gpt_oss.py FOLDER    writes FOLDER/gpt_oss.gguf, the same as a folder FOLDER/gpt_oss, and FOLDER/gpt_oss.json (ids, logits,
+                            greedy); FOLDER/gpt_oss_mxfp4 with its .json is the model with its experts rounded to MXFP4
 Written with torch 2.15, transformers 5.23 and gguf-py. Matrices are rounded to F16, which the file holds, before the logits are
 computed. GGUF keeps gate and up apart, which Hugging Face interleaves, and experts as [rows, cols].
 """
@@ -12,6 +13,7 @@ import sys
 import gguf
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from transformers import GptOssConfig, GptOssForCausalLM
 
 LAYERS, D, HEADS, KV_HEADS, HEAD, FF, EXPERTS, TOP_K, VOCAB, WINDOW, CONTEXT, OLD_CONTEXT = 3, 32, 4, 2, 16, 32, 8, 3, 64, 8, 64, 16
@@ -87,15 +89,40 @@ def write_model(path, w):
     out.close()
 
 
-if __name__ == "__main__":
-    folder = pathlib.Path(sys.argv[1])
-    model = make()
+def write_folder(folder, config, tensors):
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    save_file({key: value.contiguous() for key, value in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
 
+
+# [experts, cols, rows] as the checkpoints of openai/gpt-oss keep them: [experts, rows, blocks, 16] bytes of two neighbours, and an
+# exponent per block; and what these are.
+def to_mxfp4(weight):
+    levels = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6], dtype=torch.float64)
+    levels = torch.cat([levels, -levels])
+    rows = weight.transpose(1, 2)
+    blocks = rows.reshape(*rows.shape[:2], -1, 32)
+    exponent = blocks.abs().amax(-1).log2().floor() - 2
+    scale = torch.exp2(exponent)[..., None]
+    codes = (blocks[..., None] / scale[..., None] - levels).abs().argmin(-1)
+    packed = (codes[..., 0::2] | codes[..., 1::2] << 4).to(torch.uint8)
+    rounded = (levels[codes] * scale).reshape(rows.shape).transpose(1, 2)
+    return packed, (exponent + 127).to(torch.uint8), rounded
+
+
+def round_experts(model):
+    packed = {}
+    for key, weight in model.named_parameters():
+        if key.endswith(("gate_up_proj", "down_proj")):
+            packed[key + "_blocks"], packed[key + "_scales"], weight.data = to_mxfp4(weight.data)
+    return packed
+
+
+def write_reference(path, model, ids):
     def logits_of(ids):
         with torch.no_grad():
             return model(torch.tensor([ids])).logits[0]
 
-    ids = torch.randint(3, VOCAB, (N_IDS,)).tolist()
     text = list(ids)
     for _ in range(N_GREEDY):
         best = logits_of(text)[-1]
@@ -103,5 +130,20 @@ if __name__ == "__main__":
         assert top[0] - top[1] > 1e-4, "two ids are as good as each other: take another seed"
         text.append(int(best.argmax()))
     rounded = [float(f"{value:.9g}") for value in logits_of(ids).flatten().tolist()]
-    write_model(folder / "gpt_oss.gguf", model.state_dict())
-    (folder / "gpt_oss.json").write_text(json.dumps({"ids": ids, "logits": rounded, "greedy": text[N_IDS:]}) + "\n")
+    path.write_text(json.dumps({"ids": ids, "logits": rounded, "greedy": text[N_IDS:]}) + "\n")
+
+
+if __name__ == "__main__":
+    out = pathlib.Path(sys.argv[1])
+    gpt_oss = make()
+    first_ids = torch.randint(3, VOCAB, (N_IDS,)).tolist()
+    write_model(out / "gpt_oss.gguf", gpt_oss.state_dict())
+    write_reference(out / "gpt_oss.json", gpt_oss, first_ids)
+    settings = gpt_oss.config.to_dict() | {"architectures": ["GptOssForCausalLM"]}
+    write_folder(out / "gpt_oss", settings, {key: value.half() for key, value in gpt_oss.state_dict().items()})
+    experts = round_experts(gpt_oss)
+    write_reference(out / "gpt_oss_mxfp4.json", gpt_oss, first_ids)
+    rest = {key: value.half() for key, value in gpt_oss.state_dict().items() if key + "_blocks" not in experts}
+    settings["quantization_config"] = {"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn",
+                                       "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]}
+    write_folder(out / "gpt_oss_mxfp4", settings, rest | experts)
