@@ -75,7 +75,14 @@ ModelInfo describe(const ModelFile& file, const ModelSpec& spec, const Weights& 
   info.file_bytes = file.file_bytes();
   info.notes.assign(file.notes().begin(), file.notes().end());
   uint64_t tensor_bytes = 0, most = 0;
+  info.unused_tensors = file.left_out().tensors;
+  info.unused_bytes = file.left_out().bytes;
   for (const TensorView& view : file.tensors()) {
+    if (is_idle(spec, view.name)) {
+      info.unused_tensors += 1;
+      info.unused_bytes += file_bytes(view);
+      continue;
+    }
     TypeTotals& totals = info.tensors_by_type[dtype_name(view.type)];
     totals.tensors += 1;
     totals.params += view.elements();

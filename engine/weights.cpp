@@ -59,14 +59,6 @@ Shape expected_shape(const Binding& binding, const ModelSpec& spec, bool packed)
   return {};
 }
 
-// Layers behind the last are there for drafting several tokens at once; nothing here runs them.
-bool is_idle(const ModelSpec& spec, std::string_view name) {
-  for (size_t layer = spec.n_layers; layer < spec.n_layers + spec.n_nextn_layers; ++layer) {
-    if (name.starts_with("blk." + std::to_string(layer) + ".")) return true;
-  }
-  return false;
-}
-
 std::string layer_name(const Binding& binding, size_t layer) {
   std::string name = binding.pattern;
   if (const size_t star = name.find('*'); star != std::string::npos) name.replace(star, 1, std::to_string(layer));
@@ -74,6 +66,13 @@ std::string layer_name(const Binding& binding, size_t layer) {
 }
 
 }  // namespace
+
+bool is_idle(const ModelSpec& spec, std::string_view name) {
+  for (size_t layer = spec.n_layers; layer < spec.n_layers + spec.n_nextn_layers; ++layer) {
+    if (name.starts_with("blk." + std::to_string(layer) + ".")) return true;
+  }
+  return false;
+}
 
 uint64_t Tensor::slice_bytes() const { return is_vector ? cols * sizeof(float) : packed_bytes(type, rows, cols); }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <siskin/cost.h>
@@ -22,7 +23,8 @@ namespace siskin {
 // Where forward() looks for a tensor. Slots after kFirstLayerSlot exist once per layer.
 enum class Slot : uint8_t {
   token_embd, output_norm, output_norm_bias, output, output_bias, rope_freqs, rope_factors_long, rope_factors_short,
-  attn_norm, attn_norm_bias, attn_q, attn_k, attn_v, attn_q_bias, attn_k_bias, attn_v_bias, attn_q_norm, attn_k_norm, attn_output, attn_post_norm,
+  attn_norm, attn_norm_bias, attn_q, attn_k, attn_v, attn_q_bias, attn_k_bias, attn_v_bias, attn_q_norm, attn_k_norm,
+  attn_output, attn_post_norm,
   attn_q_a, attn_q_a_norm, attn_q_b, attn_kv_a, attn_kv_a_norm, attn_k_b, attn_v_b, attn_sinks, attn_output_bias,
   ffn_norm, ffn_norm_bias, ffn_gate, ffn_up, ffn_down, ffn_post_norm,
   ffn_gate_inp, ffn_gate_inp_bias, exp_probs_b, ffn_gate_exps, ffn_up_exps, ffn_down_exps,
@@ -74,6 +76,9 @@ struct Tensor {
   uint64_t row_bytes() const;     // of one packed row, for an embedding lookup
   std::vector<float> file_values() const;  // of a vector. REQUIRES: source
 };
+
+// Whether a tensor is of the layers behind the last, for drafting several tokens at once: nothing here runs them.
+bool is_idle(const ModelSpec& spec, std::string_view name);
 
 struct WeightLoading {
   unsigned threads = 1;

@@ -2,13 +2,13 @@
 // tensors in GGUF's vocabulary. It owns the memory mappings; views into it live as long as it does.
 #pragma once
 
+#include <siskin/result.h>
+
 #include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include <siskin/result.h>
 
 #include "formats/files/direct_file.h"
 #include "formats/metadata.h"
@@ -19,6 +19,11 @@ namespace siskin {
 enum class RopePairing : uint8_t {
   interleaved,  // pairs (0,1), (2,3), ...
   half_split,   // pairs (i, i + d/2)
+};
+
+// Tensors that nothing here has a use for: layers behind the last, for drafting several tokens at once.
+struct LeftOut {
+  size_t tensors = 0, bytes = 0;
 };
 
 class ModelFile {
@@ -41,6 +46,7 @@ class ModelFile {
   // What of the files is not shown here, for their owner to read: a line each.
   std::span<const std::string> notes() const;
   size_t file_bytes() const;                            // all files of the model that hold weights
+  LeftOut left_out() const;                             // of a folder's tensors: those that tensors() does not have
   // Tells the kernel that the pages of this tensor will not be read again (they were packed).
   void release(const TensorView& tensor) const;
   // The same for a part of one slice.

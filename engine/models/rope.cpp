@@ -16,7 +16,8 @@ namespace {
 // A key of a scaling: a number above 0, or what it is without one.
 Result<double> positive_or(const ModelFile& file, const std::string& key, double fallback) {
   SISKIN_TRY(const double value, file.metadata().f64_or(key, fallback));
-  if (!(value > 0) || value > double{std::numeric_limits<float>::max()}) return bad_model(file, key + ": expected a positive number");
+  if (!(value > 0) || value > double{std::numeric_limits<float>::max()})
+    return bad_model(file, key + ": expected a positive number");
   return value;
 }
 
@@ -48,9 +49,9 @@ Status parse_llama3(const ModelFile& file, const std::string& scaling, double fa
 }
 
 // YaRN: pairs that turn more than beta_fast times over the old context keep their frequency, those below beta_slow turns have
-// it divided by `factor`, those between are blended along their number. Scores are sharpened by the magnitude of what is rotated.
-// Source: YaRN (arXiv 2309.00071), sections 3.2 to 3.4; bounds, and a magnitude that the file divides by another, as in
-// transformers (modeling_rope_utils.py).
+// it divided by `factor`, those between are blended along their number. Scores are sharpened by the magnitude of what is
+// rotated. Source: YaRN (arXiv 2309.00071), sections 3.2 to 3.4; bounds, and a magnitude that the file divides by another, as
+// in transformers (modeling_rope_utils.py).
 std::vector<float> yarn_divisors(const ModelSpec& spec, double factor, double fast, double slow, double old_ctx, bool whole) {
   const double n_rot = static_cast<double>(spec.n_rot);
   const auto pair_of = [&](double turns) {
@@ -98,8 +99,7 @@ Status parse_tensors(const ModelFile& file, const std::string& scaling, ModelSpe
   }
   SISKIN_TRY(spec.rope.divisors, read_divisors(file, *at_length[0], n));
   SISKIN_TRY(spec.rope.long_divisors, read_divisors(file, *at_length[1], n));
-  SISKIN_TRY(const double old_ctx,
-             positive_or(file, scaling + "original_context_length", static_cast<double>(spec.ctx_train)));
+  SISKIN_TRY(const double old_ctx, positive_or(file, scaling + "original_context_length", static_cast<double>(spec.ctx_train)));
   SISKIN_TRY(const double magnitude, positive_or(file, scaling + "attn_factor", 1));
   SISKIN_TRY(const double long_magnitude, positive_or(file, scaling + "attn_factor_long", magnitude));
   spec.rope.long_from = static_cast<size_t>(std::min(old_ctx, 1e9)) + 1;
@@ -112,8 +112,7 @@ Status parse_yarn(const ModelFile& file, const std::string& scaling, double fact
   const Metadata& meta = file.metadata();
   SISKIN_TRY(const double fast, positive_or(file, scaling + "yarn_beta_fast", 32));
   SISKIN_TRY(const double slow, positive_or(file, scaling + "yarn_beta_slow", 1));
-  SISKIN_TRY(const double old_ctx,
-             positive_or(file, scaling + "original_context_length", static_cast<double>(spec.ctx_train)));
+  SISKIN_TRY(const double old_ctx, positive_or(file, scaling + "original_context_length", static_cast<double>(spec.ctx_train)));
   // gpt-oss was trained with bounds between pairs, which no key of GGUF says.
   SISKIN_TRY(const bool whole, meta.boolean_or(scaling + "yarn_truncate", spec.architecture != "gpt-oss"));
   if (!(fast >= slow) || !(spec.rope.base > 1)) return bad_model(file, scaling + ": bad yarn factors");
@@ -127,7 +126,9 @@ Status parse_yarn(const ModelFile& file, const std::string& scaling, double fact
 
 }  // namespace
 
-double yarn_magnitude(double factor, double multiplier) { return factor <= 1 ? 1.0 : 0.1 * multiplier * std::log(factor) + 1.0; }
+double yarn_magnitude(double factor, double multiplier) {
+  return factor <= 1 ? 1.0 : 0.1 * multiplier * std::log(factor) + 1.0;
+}
 
 Status parse_rope(const ModelFile& file, ModelSpec& spec) {
   const Metadata& meta = file.metadata();

@@ -210,6 +210,8 @@ Result<QuantizeReport> quantize_model(const fs::path& in, const fs::path& out, c
     sources.push_back(std::move(source));
   }
   if (params == 0) return Error{ErrorCode::corrupt_file, in.string() + ": holds no tensors"};
+  report.unused_tensors = file.left_out().tensors;
+  report.unused_bytes = file.left_out().bytes;
 
   SISKIN_TRY(const Metadata metadata, output_metadata(file, file_type));
   SISKIN_TRY_STATUS(check_free_space(out, sources));

@@ -40,6 +40,8 @@ nlohmann::ordered_json to_document(const ModelInfo& info) {
           {"total_params", info.total_params},
           {"active_params", info.active_params},
           {"file_bytes", info.file_bytes},
+          {"unused_tensors", info.unused_tensors},
+          {"unused_bytes", info.unused_bytes},
           {"weight_bytes", info.weight_bytes},
           {"active_weight_bytes", info.active_weight_bytes},
           {"padding_bytes", info.padding_bytes},
@@ -68,6 +70,9 @@ void print_text(const ModelInfo& info) {
   row("parameters", fmt::format("{} total, {} active per token", human_count(static_cast<double>(info.total_params)),
                                 human_count(static_cast<double>(info.active_params))));
   row("file", fmt::format("{}, {:.2f} bits per weight", bytes(info.file_bytes), info.bits_per_weight));
+  if (info.unused_tensors > 0)
+    row("left out", fmt::format("{} tensors, {}: layers that draft several tokens at once (multi-token prediction) are not run",
+                                info.unused_tensors, bytes(info.unused_bytes)));
   row("weights in memory", fmt::format("{} ({} of it padding); a decoded token reads {}", bytes(info.weight_bytes),
                                        bytes(info.padding_bytes), bytes(info.active_weight_bytes)));
   row("memory needed", fmt::format("{} at context {} ({} of keys and values per token)", bytes(info.memory_needed_bytes),

@@ -125,7 +125,9 @@ Result<ModelParts> open_hf_folder(const fs::path& folder) {
   for (const auto& [prefix, n] : left_out) {
     parts.notes.push_back(std::string(prefix) + "* left out (tensors: " + std::to_string(n) + "): only the text model is read");
   }
-  SISKIN_TRY(parts.tensors, gguf_tensors_from_hf(tensors, config, folder.string()));
+  SISKIN_TRY(HfContents contents, gguf_tensors_from_hf(tensors, config, folder.string()));
+  parts.tensors = std::move(contents.tensors);
+  parts.left_out = contents.left_out;
   for (const HfVector& vector : config.vectors) add_vector(vector, parts);
   parts.metadata = config.metadata;
   for (HfShard& shard : shards) parts.files.push_back(std::move(shard.file));

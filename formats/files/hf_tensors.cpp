@@ -69,7 +69,7 @@ class Gatherer {
     for (const std::string_view idle : kIdle) {
       if (name.ends_with(idle)) return {};
     }
-    if (name.starts_with("mtp_")) return {};  // ERNIE's blocks for drafting several tokens at once
+    if (name.starts_with("mtp_")) return leave_out(tensor);  // ERNIE's blocks for drafting several tokens at once
     if (name == names_.embedding) return add_whole(tensor, {0, "token_embd.weight"});
     if (name == names_.norm) return add_whole(tensor, {kAfterBlocks, "output_norm.weight"});
     if (name == names_.norm_bias) return add_whole(tensor, {kAfterBlocks, "output_norm.bias"});
@@ -103,13 +103,24 @@ class Gatherer {
     return views;
   }
 
+  LeftOut left_out() const { return left_out_; }
+
  private:
   using Experts = std::map<uint64_t, HfTensor>;  // by number: a file's count is never trusted with an allocation
+
+  Status leave_out(const HfTensor& tensor) {
+    for (const HfTensor* part : {&tensor, tensor.scales}) {
+      if (part == nullptr) continue;
+      ++left_out_.tensors;
+      left_out_.bytes += part->entry->end - part->entry->begin;
+    }
+    return {};
+  }
 
   Status add_of_block(const HfTensor& tensor, std::string_view rest) {
     const auto block = take_number(rest);
     if (!block) return no_place(tensor);
-    if (*block >= n_blocks_ && *block < n_blocks_ + n_idle_) return {};
+    if (*block >= n_blocks_ && *block < n_blocks_ + n_idle_) return leave_out(tensor);
     if (*block >= n_blocks_) {
       return corrupt_file(*tensor.file,
                           in_quotes(tensor.entry->name) + ": config.json has " + std::to_string(n_blocks_) + " layers");
@@ -250,20 +261,23 @@ class Gatherer {
   uint64_t n_blocks_ = 0;
   uint64_t n_idle_ = 0;
   uint64_t n_experts_ = 0;
+  LeftOut left_out_;
   std::map<Place, TensorView> found_;
   std::map<Place, Experts> experts_;
 };
 
 }  // namespace
 
-Result<std::vector<TensorView>> gguf_tensors_from_hf(std::span<const HfTensor> tensors, const HfConfig& config,
-                                                     const std::string& folder) {
+Result<HfContents> gguf_tensors_from_hf(std::span<const HfTensor> tensors, const HfConfig& config, const std::string& folder) {
   Gatherer gatherer(config, folder);
   SISKIN_TRY(const QuantizedTensors quantized, pair_scales(tensors, config.quantization));
   for (const HfTensor& tensor : quantized.tensors) SISKIN_TRY_STATUS(gatherer.add(tensor));
   SISKIN_TRY_STATUS(gatherer.settle_head(config.tied_embeddings));
   SISKIN_TRY(std::vector<TensorView> views, gatherer.take());
-  return split_fused(std::move(views), config.metadata, folder);
+  HfContents contents;
+  contents.left_out = gatherer.left_out();
+  SISKIN_TRY(contents.tensors, split_fused(std::move(views), config.metadata, folder));
+  return contents;
 }
 
 }  // namespace siskin

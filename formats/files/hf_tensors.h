@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "formats/files/hf_config.h"
+#include "formats/model_file.h"
 #include "formats/safetensors.h"
 #include "formats/tensor_view.h"
 
@@ -21,9 +22,13 @@ struct HfTensor {
   const HfTensor* scales = nullptr;  // of a quantized matrix; set by gguf_tensors_from_hf
 };
 
+struct HfContents {
+  std::vector<TensorView> tensors;
+  LeftOut left_out;
+};
+
 // In the order of a GGUF file: embeddings, blocks, output norm, head. Errors: unsupported for a tensor or dtype that has no
 // place here, corrupt_file for missing experts, layers outside the configuration and shapes that disagree.
-Result<std::vector<TensorView>> gguf_tensors_from_hf(std::span<const HfTensor> tensors, const HfConfig& config,
-                                                     const std::string& folder);
+Result<HfContents> gguf_tensors_from_hf(std::span<const HfTensor> tensors, const HfConfig& config, const std::string& folder);
 
 }  // namespace siskin

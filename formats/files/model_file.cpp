@@ -98,6 +98,8 @@ size_t ModelFile::file_bytes() const {
   return total;
 }
 
+LeftOut ModelFile::left_out() const { return state_->parts.left_out; }
+
 void ModelFile::release(const TensorView& tensor) const {
   if (tensor.is_scattered()) return;  // others may lie in the same pages
   // Slices that lie end to end are released as one range: page by page each would keep the pages that it shares with the next.

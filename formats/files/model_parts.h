@@ -18,8 +18,9 @@ namespace siskin {
 struct ModelParts {
   std::vector<MappedFile> files;  // those that hold weights
   Metadata metadata;
-  std::vector<TensorView> tensors;    // slices point into `files` or `made`
+  std::vector<TensorView> tensors;  // slices point into `files` or `made`
   std::vector<std::vector<std::byte>> made;
+  LeftOut left_out;
   std::optional<RopePairing> packed;  // of a packed file: what it says
   std::vector<std::string> notes;     // what was left out, a line each
 };

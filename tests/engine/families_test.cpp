@@ -25,7 +25,7 @@ constexpr const char* kModels[] = {"qwen2",          "qwen2_tied",     "gemma3",
                                    "qwen3_moe",      "granitemoe",     "granitemoeshared", "glm4_moe",     "glm4_moe_groups",
                                    "ernie4_5_moe",   "hunyuan_v1_moe", "minimax_m2",       "deepseek",     "deepseek2",
                                    "deepseek2_lite", "deepseek3",      "deepseek3.gguf",   "gpt_oss.gguf", "dbrx",
-                                   "llama4",         "llama_longrope",   "phimoe"};
+                                   "llama4",         "llama_longrope", "phimoe",           "gpt_oss"};
 
 std::filesystem::path golden(const std::string& name) { return places::golden() / "families" / name; }
 
@@ -175,6 +175,59 @@ TEST_CASE("contexts up to the original length take LongRoPE's short factors, wha
       CHECK(logits_of(model, ids, 512, 17) != logits);
     }
   }
+}
+
+TEST_CASE("gpt-oss' published experts are MXFP4, in the folder and in the file that it is converted to", "[parity]") {
+  const tools_test::TempFolder folder;
+  const auto reference = reference_of("gpt_oss_mxfp4");
+  const auto convert = [&](const char* type) {
+    QuantizeOptions options;
+    options.type = type;
+    const auto report = quantize_model(golden("gpt_oss_mxfp4"), folder / type, options);
+    REQUIRE(report);
+    return *report;
+  };
+  CHECK(convert("auto").types.at("mxfp4") == 9);  // gate, up and down of three layers
+  // Products with MXFP4 round their rows to int8, those with its values as F32 do not.
+  convert("f32");
+  for (const Isa& isa : available_isas()) {
+    CAPTURE(isa.name);
+    check_parity(load(folder / "f32", isa.name), reference);
+  }
+  const auto expected = reference["greedy"].get<std::vector<TokenId>>();
+  CHECK(greedy_ids(load(folder / "f32", "ref"), reference["ids"].get<std::vector<TokenId>>(), 32) == expected);
+  const auto model = load(golden("gpt_oss_mxfp4"), "");
+  CHECK((logits_of(model, text(30)) == logits_of(load(folder / "auto", ""), text(30))));
+  REQUIRE(pack_model(golden("gpt_oss_mxfp4"), folder / "packed", {}));
+  CHECK((logits_of(model, text(30)) == logits_of(load(folder / "packed", ""), text(30))));
+  check_ledger(load(golden("gpt_oss_mxfp4"), ""), 11, {17, 3, 9}, KvType::f16);
+}
+
+// The last layer of deepseek3 as its layer for drafting tokens.
+TEST_CASE("layers for drafting several tokens at once are named with their bytes, in folders and files", "[inspect]") {
+  const tools_test::TempFolder folder;
+  auto config = nlohmann::json::parse(tools_test::read_file(golden("deepseek3") / "config.json"));
+  config["num_hidden_layers"] = 2;
+  config["num_nextn_predict_layers"] = 1;
+  std::ofstream(folder / "config.json") << config;
+  std::filesystem::copy_file(golden("deepseek3") / "model.safetensors", folder / "model.safetensors");
+  const auto file = ModelFile::open(golden("deepseek3"));
+  REQUIRE(file);
+  uint64_t tensors = 0, bytes = 0;
+  for (const TensorView& view : file->tensors()) {
+    if (!view.name.starts_with("blk.2.")) continue;
+    bytes += file_bytes(view);
+    ++tensors;
+  }
+  REQUIRE(bytes > 0);
+  const auto whole = Model::inspect(golden("deepseek3"));
+  REQUIRE(whole);
+  CHECK(whole->unused_tensors == 0);
+  CHECK(whole->unused_bytes == 0);
+  const auto cut = Model::inspect(folder.path());
+  if (!cut) FAIL(cut.error().message);
+  CHECK(cut->unused_tensors >= tensors);  // a folder keeps each expert's matrices apart
+  CHECK(cut->unused_bytes == bytes);
 }
 
 TEST_CASE("a step that starts inside a text sees the same window as one step over all of it", "[parity]") {

@@ -68,7 +68,8 @@ TEST_CASE("absent keys take the defaults of transformers", "[files]") {
 TEST_CASE("qwen2 and gemma3 configurations become GGUF keys of their own", "[files]") {
   const std::string sizes = R"("hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 8, "vocab_size": 512)";
   const auto qwen2 = parse(R"({"model_type": "qwen2", "num_hidden_layers": 2, "num_key_value_heads": 2, "rope_theta": 1e6,
-    "sliding_window": 16, "use_sliding_window": false, )" + sizes + "}");
+    "sliding_window": 16, "use_sliding_window": false, )" +
+                           sizes + "}");
   REQUIRE(qwen2);
   CHECK(*qwen2->metadata.string("general.architecture") == "qwen2");
   CHECK(*qwen2->metadata.u64("qwen2.attention.head_count_kv") == 2);
@@ -83,7 +84,8 @@ TEST_CASE("qwen2 and gemma3 configurations become GGUF keys of their own", "[fil
   CHECK(*defaults->metadata.f64("gemma3.rope.freq_base_swa") == 1e4);
   CHECK(*defaults->metadata.f64("gemma3.attention.scale") == 1.0 / 16);
   CHECK(defaults->tied_embeddings);
-  const auto layers = parse(gemma + R"(, "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+  const auto layers =
+      parse(gemma + R"(, "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
     "sliding_window": 512, "query_pre_attn_scalar": 64, "rope_parameters": {"full_attention": {"rope_theta": 5e5},
     "sliding_attention": {"rope_theta": 2e4}}})");
   REQUIRE(layers);
@@ -91,7 +93,8 @@ TEST_CASE("qwen2 and gemma3 configurations become GGUF keys of their own", "[fil
   CHECK(*layers->metadata.f64("gemma3.attention.scale") == 0.125);
   CHECK(*layers->metadata.f64("gemma3.rope.freq_base") == 5e5);
   CHECK(*layers->metadata.f64("gemma3.rope.freq_base_swa") == 2e4);
-  const auto uneven = parse(gemma + R"(, "layer_types": ["full_attention", "sliding_attention", "full_attention", "full_attention"]})");
+  const auto uneven =
+      parse(gemma + R"(, "layer_types": ["full_attention", "sliding_attention", "full_attention", "full_attention"]})");
   REQUIRE_FALSE(uneven);
   CHECK(uneven.error().code == ErrorCode::unsupported);
   CHECK_FALSE(parse(gemma + R"(, "layer_types": ["full_attention"]})"));
@@ -120,8 +123,10 @@ TEST_CASE("rope scaling is kept as keys", "[files]") {
 
 TEST_CASE("LongRoPE's factors become tensors, its magnitude a key", "[files]") {
   const auto longrope = [](const std::string& more) {
-    return parse(llama(R"(, "head_dim": 16, "max_position_embeddings": 8192, "rope_scaling": {"type": "su", "long_factor": [1, 2, 3, 4, 5, 6, 7, 8],
-      "short_factor": [1, 1, 1, 1, 1, 1, 1, 1.5])" + more));
+    return parse(llama(
+        R"(, "head_dim": 16, "max_position_embeddings": 8192, "rope_scaling": {"type": "su", "long_factor": [1, 2, 3, 4, 5, 6, 7, 8],
+      "short_factor": [1, 1, 1, 1, 1, 1, 1, 1.5])" +
+        more));
   };
   const auto inside = longrope(R"(, "original_max_position_embeddings": 2048, "long_mscale": 3, "short_mscale": 4})");
   REQUIRE(inside);
@@ -135,7 +140,8 @@ TEST_CASE("LongRoPE's factors become tensors, its magnitude a key", "[files]") {
   CHECK(inside->vectors[1].name == "rope_factors_short.weight");
   CHECK(inside->vectors[1].values.back() == 1.5f);
   // What is said outside wins, as in transformers; a factor that is given replaces the ratio, a magnitude both.
-  const auto outside = longrope(R"(, "original_max_position_embeddings": 2048, "factor": 2}, "original_max_position_embeddings": 4096)");
+  const auto outside =
+      longrope(R"(, "original_max_position_embeddings": 2048, "factor": 2}, "original_max_position_embeddings": 4096)");
   REQUIRE(outside);
   CHECK(*outside->metadata.u64("llama.rope.scaling.original_context_length") == 4096);
   CHECK(*outside->metadata.f64("llama.rope.scaling.attn_factor") == Approx(std::sqrt(1 + std::log(2.0) / std::log(4096.0))));

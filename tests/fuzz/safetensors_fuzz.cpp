@@ -30,9 +30,9 @@ void check_weights(std::span<const std::byte> bytes) {
     if (entry.begin > entry.end || entry.end > bytes.size()) std::abort();
     tensors.push_back({&entry, bytes.data() + entry.begin, &file});
   }
-  const auto views = siskin::gguf_tensors_from_hf(tensors, mixtral(), file);
-  if (!views) return;
-  for (const siskin::TensorView& view : *views) {
+  const auto checkpoint = siskin::gguf_tensors_from_hf(tensors, mixtral(), file);
+  if (!checkpoint) return;
+  for (const siskin::TensorView& view : checkpoint->tensors) {
     for (const std::byte* slice : view.slices) {
       if (slice < bytes.data() || view.slice_bytes > static_cast<size_t>(bytes.data() + bytes.size() - slice)) std::abort();
     }

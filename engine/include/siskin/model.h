@@ -39,6 +39,9 @@ struct ModelInfo {
   std::string tokenizer;  // "spm-bpe", "unigram", "none"
   uint64_t total_params = 0, active_params = 0;
   uint64_t file_bytes = 0;
+  // Of file_bytes, layers for drafting several tokens at once (multi-token prediction): nothing here runs them, and no other number
+  // counts them.
+  uint64_t unused_tensors = 0, unused_bytes = 0;
   uint64_t weight_bytes = 0;         // packed, as kept in memory
   uint64_t active_weight_bytes = 0;  // what one decoded token reads
   uint64_t padding_bytes = 0;        // of weight_bytes
