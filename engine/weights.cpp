@@ -149,6 +149,12 @@ Result<Weights> Weights::bind(const ModelFile& file, const ModelSpec& spec, cons
                                                 shape_text(expected_shape(binding, spec, file.is_packed()))};
     }
   }
+  for (size_t layer = 0; layer < spec.n_layers; ++layer) {
+    const Slot gate = spec.is_moe(layer) ? Slot::ffn_gate_exps : Slot::ffn_gate;
+    if (weights.find(gate, layer) != nullptr) continue;
+    return Error{ErrorCode::corrupt_file, where + "blk." + std::to_string(layer) + ": " + spec.architecture +
+                                              (spec.is_moe(layer) ? " has no experts here" : " has no dense layers here")};
+  }
   return weights;
 }
 
